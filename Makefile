@@ -1,0 +1,58 @@
+# Every target works on a clean checkout with Go alone.
+GO      ?= go
+BIN     := bin
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/boson-project/boson/pkg/daemon.Version=$(VERSION)
+# Decoders that are fuzzed, as package:target.
+FUZZTIME ?= 5s
+
+.PHONY: run build test unit race e2e fuzz bench benchcmp lint proto cover check compose-up compose-down clean
+
+run: ## a whole cluster in one process, ready for clients
+	$(GO) run ./cmd/boson up $(ARGS)
+
+build: ## static binaries in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+test: lint race e2e ## all tests: lint, unit and integration with the race detector, end to end with real clients
+
+unit: ## tests without the race detector, quickest
+	$(GO) test ./...
+
+race: ## tests with the race detector; without a C compiler, which it needs, plain tests
+	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
+		$(GO) test -race ./...; \
+	else \
+		echo "no C compiler: the race detector is left out"; $(GO) test ./...; \
+	fi
+
+e2e: ## the JavaScript SDK from npm, in Node, against a cluster started as a newcomer would
+	$(GO) run ./test/e2e
+
+fuzz: ## a short fuzz of every decoder
+	$(GO) run ./test/fuzz -fuzztime $(FUZZTIME)
+
+bench: ## benchmarks with allocations
+	$(GO) test -run '^$$' -bench . -benchmem $(BENCH) ./...
+
+benchcmp: ## compares old.txt and new.txt, two outputs of "make bench BENCH='-count 10'"
+	$(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260709024250-82a0b07e230d old.txt new.txt
+
+lint: ## formatting, vet, staticcheck; the import directions are a test (test/imports)
+	@out=$$(gofmt -l . | grep -v '\.pb\.go$$'); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+cover: ## coverage by package
+	$(GO) test -coverprofile=cover.out ./... && $(GO) tool cover -func=cover.out | tail -1
+
+check: test fuzz ## what CI runs
+
+compose-up: build ## a cluster of containers on this machine
+	cd deploy/compose && docker compose up --build -d
+
+compose-down:
+	cd deploy/compose && docker compose down
+
+clean:
+	rm -rf $(BIN) cover.out

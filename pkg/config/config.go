@@ -1,0 +1,165 @@
+// Package config is the one typed configuration of all Boson programs, from a
+// YAML file, environment variables and flags; the later wins. Only this package
+// and cmd read flags and the environment.
+package config
+
+import (
+	"time"
+)
+
+// Config is everything that can be set. Default returns it with every default
+// filled in; deploy/boson.yaml shows all of it.
+type Config struct {
+	Log     Log     `yaml:"log" doc:"what is logged and how"`
+	Cluster Cluster `yaml:"cluster" doc:"the cluster that this server belongs to"`
+	Apps    Apps    `yaml:"apps" doc:"applications (AppId) and their players"`
+	Limits  Limits  `yaml:"limits" doc:"what one client may cost; ordinary games stay far below"`
+	TLS     TLS     `yaml:"tls" doc:"certificate for secure WebSocket listeners"`
+	Admin   Admin   `yaml:"admin" doc:"HTTP for operators: health, metrics, pprof"`
+
+	NameServer NameServer `yaml:"nameserver" doc:"the name server: first contact of every client"`
+	Master     Master     `yaml:"master" doc:"the master: lobbies and matchmaking"`
+	GameServer GameServer `yaml:"gameserver" doc:"the game server: rooms"`
+}
+
+// Log configures the log.
+type Log struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error"`
+	Format string `yaml:"format" doc:"console or json"`
+}
+
+// Cluster configures what the servers of one cluster share.
+type Cluster struct {
+	Name   string `yaml:"name" doc:"cluster name, parameter 196; servers of other clusters are not let in"`
+	Region string `yaml:"region" doc:"region code that clients ask for"`
+	NodeID string `yaml:"node_id" doc:"name of this server, unique in the cluster; empty: role and host name"`
+	Key    string `yaml:"key" doc:"secret shared by all servers of the cluster: seals tokens, authenticates servers to each other"`
+	OldKey string `yaml:"old_key" doc:"the key before the last change; its tokens stay valid"`
+	Gossip Gossip `yaml:"gossip" doc:"membership by gossip; without it the static lists are used"`
+	// Masters is the static list of the masters' S2S addresses.
+	Masters []string `yaml:"masters" doc:"S2S addresses of the masters (host:port), where gossip is off"`
+}
+
+// Gossip configures memberlist.
+type Gossip struct {
+	Listen    string   `yaml:"listen" doc:"host:port for gossip, TCP and UDP; empty: gossip is off"`
+	Advertise string   `yaml:"advertise" doc:"host:port that other servers reach this one at; empty: found by itself"`
+	Join      []string `yaml:"join" doc:"host:port of some servers of the cluster"`
+}
+
+// Apps configures applications.
+type Apps struct {
+	Allow           []string      `yaml:"allow" doc:"AppIds that may connect; empty: any"`
+	Separation      string        `yaml:"separation" doc:"who never meets: version (AppId and AppVersion), app (AppId only) or none"`
+	AllowAnonymous  bool          `yaml:"allow_anonymous" doc:"let clients in that bring no custom authentication"`
+	Tokenless       bool          `yaml:"tokenless" doc:"game servers take clients that bring no token, with the user id they claim"`
+	TokenLife       time.Duration `yaml:"token_life" doc:"how long a token is valid"`
+	MaxCCU          int           `yaml:"max_ccu" doc:"players of one application at once; 0: no limit"`
+	MaxEmptyRoomTTL time.Duration `yaml:"max_empty_room_ttl" doc:"the longest EmptyRoomTTL a client may ask for"`
+}
+
+// Limits mirrors transport.Limits.
+type Limits struct {
+	MaxMessageSize       int           `yaml:"max_message_size" doc:"bytes of one message, either direction"`
+	MaxQueuedBytes       int           `yaml:"max_queued_bytes" doc:"bytes that may wait for one client"`
+	MaxMessagesPerSecond int           `yaml:"max_messages_per_second" doc:"messages from one client; negative: no limit"`
+	MaxBytesPerSecond    int           `yaml:"max_bytes_per_second" doc:"bytes from one client; 0: no limit"`
+	MaxPeers             int           `yaml:"max_peers" doc:"clients on one listener"`
+	MaxPeersPerAddress   int           `yaml:"max_peers_per_address" doc:"clients from one address on one listener; negative: no limit"`
+	InitTimeout          time.Duration `yaml:"init_timeout" doc:"time until a connection has said what it wants"`
+	AuthTimeout          time.Duration `yaml:"auth_timeout" doc:"time until a client has authenticated"`
+	IdleTimeout          time.Duration `yaml:"idle_timeout" doc:"silence after which a TCP or WebSocket client is closed"`
+}
+
+// TLS names a certificate.
+type TLS struct {
+	Cert       string `yaml:"cert" doc:"certificate file (PEM); it is read again when it changes"`
+	Key        string `yaml:"key" doc:"key file (PEM)"`
+	SelfSigned bool   `yaml:"self_signed" doc:"make a certificate at start, for tests on one machine"`
+}
+
+// Admin configures the operators' HTTP server.
+type Admin struct {
+	Listen string `yaml:"listen" doc:"host:port; empty: off"`
+	PProf  bool   `yaml:"pprof" doc:"serve Go profiles under /debug/pprof"`
+}
+
+// Endpoints are the addresses of one server: where it listens, and what it
+// tells clients to connect to. They are two settings because NAT, containers
+// and clouds make them differ.
+type Endpoints struct {
+	UDP string `yaml:"udp" doc:"host:port to listen on; empty: off"`
+	TCP string `yaml:"tcp" doc:"host:port to listen on; empty: off"`
+	WS  string `yaml:"ws" doc:"host:port to listen on for WebSocket; empty: off"`
+	WSS string `yaml:"wss" doc:"host:port to listen on for secure WebSocket; empty: off"`
+}
+
+// Announce is what clients are told to connect to.
+type Announce struct {
+	Host string `yaml:"host" doc:"host name or IPv4 address that clients are sent to; empty: the address of this machine that reaches the client"`
+	IPv6 string `yaml:"ipv6" doc:"IPv6 address for clients on IPv6; empty: host"`
+	UDP  string `yaml:"udp" doc:"host:port instead of host and the listening port"`
+	TCP  string `yaml:"tcp" doc:"host:port instead of host and the listening port"`
+	WS   string `yaml:"ws" doc:"host:port or ws://host:port/path instead of host and the listening port"`
+	WSS  string `yaml:"wss" doc:"host:port or wss://host:port/path instead of host and the listening port"`
+}
+
+// NameServer configures the name server.
+type NameServer struct {
+	Listen       Endpoints `yaml:"listen" doc:"where the name server listens"`
+	Regions      []Region  `yaml:"regions" doc:"the masters of all regions, where gossip is off; empty: the one of this file, by master.announce and master.listen"`
+	AllowRegions string    `yaml:"allow_regions" doc:"region codes that clients may use, separated by semicolons; empty: all"`
+}
+
+// Region is one master that the name server knows.
+type Region struct {
+	Region   string   `yaml:"region" doc:"region code"`
+	Cluster  string   `yaml:"cluster" doc:"cluster name"`
+	Announce Announce `yaml:"announce" doc:"the master's addresses for clients"`
+}
+
+// Master configures the master.
+type Master struct {
+	Listen             Endpoints     `yaml:"listen" doc:"where the master listens for clients"`
+	Announce           Announce      `yaml:"announce" doc:"what clients are told"`
+	S2S                string        `yaml:"s2s" doc:"host:port for game servers"`
+	S2SAnnounce        string        `yaml:"s2s_announce" doc:"host:port that game servers reach it at, for gossip; empty: found by itself"`
+	LostHold           time.Duration `yaml:"lost_hold" doc:"how long rooms of a lost game server stay known, should it come back"`
+	ListInterval       time.Duration `yaml:"list_interval" doc:"time between two room list updates"`
+	StatsInterval      time.Duration `yaml:"stats_interval" doc:"time between two application statistics events"`
+	LobbyStatsInterval time.Duration `yaml:"lobby_stats_interval" doc:"time between two lobby statistics events"`
+}
+
+// GameServer configures a game server.
+type GameServer struct {
+	Listen       Endpoints     `yaml:"listen" doc:"where the game server listens"`
+	Announce     Announce      `yaml:"announce" doc:"what clients are told"`
+	MaxPeers     int           `yaml:"max_peers" doc:"clients this server is good for; its load level follows from it"`
+	MaxRooms     int           `yaml:"max_rooms" doc:"rooms at once; 0: no limit"`
+	DrainTimeout time.Duration `yaml:"drain_timeout" doc:"how long rooms may go on after a stop was asked for"`
+	NICMbit      int           `yaml:"nic_mbit" doc:"bandwidth of the network card, for the load level"`
+}
+
+// Default returns the configuration with every default.
+func Default() *Config {
+	return &Config{
+		Log:     Log{Level: "info", Format: "console"},
+		Cluster: Cluster{Name: "default", Region: "local", Masters: []string{"127.0.0.1:4520"}},
+		Apps: Apps{Separation: "version", AllowAnonymous: true, TokenLife: time.Hour,
+			MaxEmptyRoomTTL: 60 * time.Second},
+		Limits: Limits{MaxMessageSize: 512000, MaxQueuedBytes: 512000, MaxMessagesPerSecond: 5000, MaxPeers: 100000,
+			MaxPeersPerAddress: 5000, InitTimeout: 10 * time.Second, AuthTimeout: 30 * time.Second, IdleTimeout: 15 * time.Second},
+		NameServer: NameServer{
+			Listen: Endpoints{UDP: ":5058", TCP: ":4533", WS: ":9093"},
+		},
+		Master: Master{
+			Listen: Endpoints{UDP: ":5055", TCP: ":4530", WS: ":9090"},
+			S2S:    "127.0.0.1:4520", LostHold: 60 * time.Second, ListInterval: time.Second,
+			StatsInterval: 5 * time.Second, LobbyStatsInterval: 60 * time.Second,
+		},
+		GameServer: GameServer{
+			Listen:   Endpoints{UDP: ":5056", TCP: ":4531", WS: ":9091"},
+			MaxPeers: 10000, DrainTimeout: 30 * time.Minute, NICMbit: 1000,
+		},
+	}
+}

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Validate reports the first mistake, by the setting's name.
+func (c *Config) Validate() error {
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		return fmt.Errorf("log.level is %q, want debug, info, warn or error", c.Log.Level)
+	}
+	if c.Log.Format != "console" && c.Log.Format != "json" {
+		return fmt.Errorf("log.format is %q, want console or json", c.Log.Format)
+	}
+	switch c.Apps.Separation {
+	case "version", "app", "none":
+	default:
+		return fmt.Errorf("apps.separation is %q, want version, app or none", c.Apps.Separation)
+	}
+	if c.Apps.TokenLife <= 0 {
+		return fmt.Errorf("apps.token_life is %s, want more than 0", c.Apps.TokenLife)
+	}
+	if c.Cluster.Name == "" {
+		return fmt.Errorf("cluster.name is empty")
+	}
+	if c.Cluster.Region == "" || strings.ContainsAny(c.Cluster.Region, "/; ") {
+		return fmt.Errorf("cluster.region is %q, want a short word such as eu", c.Cluster.Region)
+	}
+	for i, r := range c.NameServer.Regions {
+		if r.Region == "" {
+			return fmt.Errorf("nameserver.regions[%d].region is empty", i)
+		}
+	}
+	addresses := map[string]string{
+		"nameserver.listen.udp": c.NameServer.Listen.UDP, "nameserver.listen.tcp": c.NameServer.Listen.TCP,
+		"nameserver.listen.ws": c.NameServer.Listen.WS, "nameserver.listen.wss": c.NameServer.Listen.WSS,
+		"master.listen.udp": c.Master.Listen.UDP, "master.listen.tcp": c.Master.Listen.TCP,
+		"master.listen.ws": c.Master.Listen.WS, "master.listen.wss": c.Master.Listen.WSS, "master.s2s": c.Master.S2S,
+		"gameserver.listen.udp": c.GameServer.Listen.UDP, "gameserver.listen.tcp": c.GameServer.Listen.TCP,
+		"gameserver.listen.ws": c.GameServer.Listen.WS, "gameserver.listen.wss": c.GameServer.Listen.WSS,
+		"admin.listen": c.Admin.Listen, "cluster.gossip.listen": c.Cluster.Gossip.Listen,
+	}
+	for name, a := range addresses {
+		if a == "" {
+			continue
+		}
+		if err := checkAddress(a); err != nil {
+			return fmt.Errorf("%s is %q: %w", name, a, err)
+		}
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return fmt.Errorf("tls.cert and tls.key belong together: one is empty")
+	}
+	for name, a := range map[string]string{"nameserver": c.NameServer.Listen.WSS, "master": c.Master.Listen.WSS, "gameserver": c.GameServer.Listen.WSS} {
+		if a != "" && c.TLS.Cert == "" && !c.TLS.SelfSigned {
+			return fmt.Errorf("%s.listen.wss is set but there is no certificate: set tls.cert and tls.key, or tls.self_signed", name)
+		}
+	}
+	return nil
+}
+
+func checkAddress(a string) error {
+	_, port, err := net.SplitHostPort(a)
+	if err != nil {
+		return fmt.Errorf("want host:port or :port")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("port %q is not a number from 0 to 65535", port)
+	}
+	return nil
+}

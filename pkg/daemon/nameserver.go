@@ -1,0 +1,184 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/boson-project/boson/pkg/admin"
+	"github.com/boson-project/boson/pkg/announce"
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/config"
+	"github.com/boson-project/boson/pkg/nameserver"
+	"github.com/boson-project/boson/pkg/secure"
+	"github.com/boson-project/boson/pkg/transport"
+)
+
+// keyring makes the token keys of a cluster from its secret.
+func keyring(cfg config.Cluster) (*secure.Keyring, error) {
+	if cfg.Key == "" {
+		return nil, fmt.Errorf("cluster.key is empty: set it to the same secret on all servers, for example the output of \"openssl rand -hex 32\"")
+	}
+	key, err := secure.ParseKey(cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("cluster.key: %w", err)
+	}
+	if cfg.OldKey == "" {
+		return secure.NewKeyring(key)
+	}
+	old, err := secure.ParseKey(cfg.OldKey)
+	if err != nil {
+		return nil, fmt.Errorf("cluster.old_key: %w", err)
+	}
+	return secure.NewKeyring(key, old)
+}
+
+func authenticator(cfg *config.Config) (*auth.Authenticator, error) {
+	keys, err := keyring(cfg.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	return auth.New(auth.Options{
+		Keys: keys, Allow: cfg.Apps.Allow, Separation: auth.Separation(cfg.Apps.Separation),
+		AllowAnonymous: cfg.Apps.AllowAnonymous, TokenLife: cfg.Apps.TokenLife,
+		Cluster: cfg.Cluster.Name, Region: strings.ToLower(cfg.Cluster.Region),
+	}), nil
+}
+
+// appServer makes the listeners of one server.
+func appServer(role string, cfg *config.Config, listen config.Endpoints, clock transport.Clock, log zerolog.Logger, application app.Application) (*app.Server, error) {
+	tlsConfig, err := serverTLS(cfg.TLS)
+	if err != nil {
+		return nil, err
+	}
+	opt := app.Options{
+		Name: role, Logger: log, Clock: clock,
+		Limits: transport.Limits{
+			MaxMessageSize: cfg.Limits.MaxMessageSize, MaxQueuedBytes: cfg.Limits.MaxQueuedBytes,
+			MaxMessagesPerSecond: cfg.Limits.MaxMessagesPerSecond, MaxBytesPerSecond: cfg.Limits.MaxBytesPerSecond,
+			MaxPeers: cfg.Limits.MaxPeers, MaxPeersPerAddress: cfg.Limits.MaxPeersPerAddress,
+			InitTimeout: cfg.Limits.InitTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
+		},
+	}
+	for _, kind := range []transport.Kind{transport.UDP, transport.TCP, transport.WebSocket, transport.SecureWebSocket} {
+		if address := endpoints(listen)[kind]; address != "" {
+			l := app.Listen{Kind: kind, Addr: address}
+			if kind == transport.SecureWebSocket {
+				l.TLS = tlsConfig
+			}
+			opt.Listen = append(opt.Listen, l)
+		}
+	}
+	if len(opt.Listen) == 0 {
+		return nil, fmt.Errorf("%s.listen: every transport is off", role)
+	}
+	return app.NewServer(opt, application), nil
+}
+
+// logAddresses writes what a server listens on and what it tells clients, in
+// one line: the two that are mixed up most often.
+func logAddresses(log zerolog.Logger, bound []app.Bound, set announce.Set) {
+	listening := zerolog.Dict()
+	for _, b := range bound {
+		listening.Str(b.Kind.String(), b.Addr.String())
+	}
+	e := log.Info().Dict("listening", listening)
+	if set != nil {
+		announced := zerolog.Dict()
+		for _, key := range []string{announce.UDP4, announce.UDP6, announce.TCP4, announce.TCP6, announce.WS, announce.WSS} {
+			if a, ok := set[key]; ok {
+				announced.Str(key, describe(a))
+			}
+		}
+		e = e.Dict("announced", announced)
+	}
+	e.Msg("addresses")
+}
+
+// describe shows an address without host as what it means.
+func describe(address string) string {
+	scheme, rest := "", address
+	if i := strings.Index(address, "://"); i >= 0 {
+		scheme, rest = address[:i+3], address[i+3:]
+	}
+	if strings.HasPrefix(rest, ":") {
+		return scheme + "<the address that reaches the client>" + rest
+	}
+	return address
+}
+
+type nameServerNode struct {
+	*app.Server
+	log   zerolog.Logger
+	admin *admin.HTTP
+	cfg   *config.Config
+}
+
+// NewNameServer makes the name server of a configuration.
+func NewNameServer(cfg *config.Config, log zerolog.Logger) (Node, error) {
+	return newNameServer(cfg, log, nil)
+}
+
+func newNameServer(cfg *config.Config, log zerolog.Logger, regions func() []nameserver.Region) (*nameServerNode, error) {
+	log = log.With().Str("server", "nameserver").Logger()
+	a, err := authenticator(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if regions == nil {
+		static := staticRegions(cfg)
+		regions = func() []nameserver.Region { return static }
+	}
+	application := nameserver.New(nameserver.Options{
+		Auth: a, Regions: regions, Allow: cfg.NameServer.AllowRegions, AuthTimeout: cfg.Limits.AuthTimeout, Logger: log,
+	})
+	n := &nameServerNode{log: log, cfg: cfg}
+	n.Server, err = appServer("nameserver", cfg, cfg.NameServer.Listen, nil, log, application)
+	return n, err
+}
+
+// staticRegions are the regions of the configuration: those listed, or the one
+// that this configuration itself describes.
+func staticRegions(cfg *config.Config) []nameserver.Region {
+	if len(cfg.NameServer.Regions) == 0 {
+		return []nameserver.Region{{
+			Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name,
+			Masters: announce.Build(announcement(cfg.Master.Announce), configuredPorts(cfg.Master.Listen)),
+		}}
+	}
+	var all []nameserver.Region
+	for _, r := range cfg.NameServer.Regions {
+		cluster := r.Cluster
+		if cluster == "" {
+			cluster = "default"
+		}
+		all = append(all, nameserver.Region{
+			Code: strings.ToLower(r.Region), Cluster: cluster,
+			Masters: announce.Build(announcement(r.Announce), configuredPorts(config.Default().Master.Listen)),
+		})
+	}
+	return all
+}
+
+// Start implements Node.
+func (n *nameServerNode) Start(context.Context) error {
+	if err := n.Server.Start(); err != nil {
+		return err
+	}
+	logAddresses(n.log, n.Bound(), nil)
+	var err error
+	n.admin, err = startAdmin(n.cfg, n.log, n.Ready, admin.NewServerMetrics("ns", n.Server))
+	return err
+}
+
+// Drain implements Node: a name server has nothing to finish.
+func (n *nameServerNode) Drain(context.Context) error { return nil }
+
+// Ready implements Node.
+func (n *nameServerNode) Ready() error { return nil }
+
+// Stop implements Node.
+func (n *nameServerNode) Stop(ctx context.Context) error { return stopAll(ctx, n.Server, n.admin) }

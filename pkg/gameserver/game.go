@@ -1,0 +1,433 @@
+package gameserver
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/room"
+	"github.com/boson-project/boson/pkg/transport"
+)
+
+// game is a room's name on this server, with the fiber that runs the room.
+// The name may be there before the room: while its creator is on the way.
+type game struct {
+	server *Server
+	key    gameKey
+	fiber  *app.Fiber[message]
+	record atomic.Pointer[lobby.Record]
+
+	// Only touched on the fiber.
+	room    *room.Room
+	ended   bool
+	waiting []message // joins that came before the creator
+	waitEnd time.Duration
+
+	timerMu sync.Mutex
+	timer   *time.Timer
+	timerAt time.Duration
+}
+
+type messageKind uint8
+
+const (
+	operation messageKind = iota
+	enter
+	disconnected
+	tick
+	placed
+)
+
+// message is what a room's fiber is told.
+type message struct {
+	kind    messageKind
+	reason  transport.Reason
+	granted bool // placed
+	peer    *peer
+	request photon.Request
+}
+
+const (
+	// maxWaiting messages per room.
+	maxWaiting = 65536
+	// creatorWait is how long a join waits for a room whose creator is on the
+	// way (cluster.md 14.2).
+	creatorWait = 2 * time.Second
+)
+
+func (s *Server) newGame(k gameKey) *game {
+	g := &game{server: s, key: k}
+	g.fiber = app.NewFiber(maxWaiting, g.run)
+	return g
+}
+
+// enter sends a create or join request to its room.
+func (s *Server) enter(p *peer, r photon.Request) {
+	op := app.OpOf(&r)
+	name, ok, err := r.String(photon.ParamRoomName)
+	if err == nil && (!ok || name == "") {
+		err = photon.Missing(photon.ParamRoomName)
+	}
+	if err == nil && len(name) > maxRoomName {
+		err = photon.BadParam(photon.ParamRoomName, "has %d bytes, at most %d", len(name), maxRoomName)
+	}
+	if err != nil {
+		app.RespondError(p, op, err)
+		return
+	}
+	k := gameKey{p.appKey, name}
+	s.mu.Lock()
+	g := s.games[k]
+	if g == nil {
+		g = s.newGame(k)
+		s.games[k] = g
+	}
+	p.game.Store(g)
+	s.mu.Unlock()
+	if !g.fiber.Post(message{kind: enter, peer: p, request: r}) {
+		p.game.Store(nil)
+		p.Respond(op, photon.ReturnServerFull, "the room can't keep up", nil)
+	}
+}
+
+// maxRoomName is the longest room name in bytes (loadbalancing.md 10).
+const maxRoomName = 256
+
+// run is the fiber's turn.
+func (g *game) run(batch []message) {
+	for i := range batch {
+		g.handle(&batch[i])
+	}
+	g.settle()
+}
+
+func (g *game) handle(m *message) {
+	defer func() {
+		if x := recover(); x != nil {
+			g.crash(x)
+		}
+	}()
+	if g.ended {
+		g.afterEnd(m)
+		return
+	}
+	now := g.server.now()
+	switch m.kind {
+	case enter:
+		g.enter(now, m)
+	case operation:
+		g.operation(now, m)
+	case disconnected:
+		if m.peer.actorNr != 0 && g.room != nil {
+			g.room.Disconnected(now, m.peer.actorNr, m.reason == transport.ReasonTimeout || m.reason == transport.ReasonClientTimeout)
+			m.peer.actorNr = 0
+		}
+		g.waiting = slices.DeleteFunc(g.waiting, func(w message) bool { return w.peer == m.peer })
+	case tick:
+		if g.room != nil {
+			g.room.Tick(now)
+		}
+		if g.room == nil && now >= g.waitEnd {
+			g.refuseWaiting()
+		}
+	case placed:
+		g.placed(now, m)
+	}
+}
+
+// enter handles a create or join request.
+func (g *game) enter(now time.Duration, m *message) {
+	if g.room != nil {
+		g.join(now, m)
+		return
+	}
+	mode, _, err := m.request.Byte(photon.ParamJoinMode)
+	if err != nil {
+		g.refuse(m, err)
+		return
+	}
+	creates := m.request.Code == photon.OpCreateGame || photon.JoinMode(mode) == photon.CreateIfNotExists
+	reserved := g.server.takeReservation(g.key, creates)
+	switch {
+	case creates && reserved:
+		g.create(now, m)
+	case creates:
+		// Not announced by a master: the room that the client was sent to has
+		// just ended, or the announcement has run out. Ask.
+		if len(g.waiting) == 0 {
+			key := g.key
+			g.server.opt.Directory.RequestPlacement(key.app, key.name, func(granted bool) {
+				g.fiber.PostAlways(message{kind: placed, granted: granted})
+			})
+		}
+		g.wait(now, m)
+	case reserved, len(g.waiting) > 0:
+		g.wait(now, m)
+	default:
+		g.refuse(m, app.Fail(photon.ReturnGameDoesNotExist, "room does not exist"))
+	}
+}
+
+// takeReservation says whether the name is reserved, and uses the reservation
+// up when the room is about to be created.
+func (s *Server) takeReservation(k gameKey, use bool) bool {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.reservations[k]
+	if ok && use {
+		delete(s.reservations, k)
+	}
+	return ok && now <= r.until
+}
+
+func (g *game) wait(now time.Duration, m *message) {
+	if len(g.waiting) == 0 {
+		g.waitEnd = now + creatorWait
+	}
+	g.waiting = append(g.waiting, *m)
+}
+
+// placed continues with a master's answer to RequestPlacement.
+func (g *game) placed(now time.Duration, m *message) {
+	if g.room != nil || len(g.waiting) == 0 {
+		return
+	}
+	if !m.granted || g.server.draining.Load() {
+		g.refuseWaiting()
+		return
+	}
+	first := g.waiting[0]
+	g.waiting = g.waiting[1:]
+	g.create(now, &first)
+}
+
+func (g *game) refuseWaiting() {
+	for i := range g.waiting {
+		g.refuse(&g.waiting[i], app.Fail(photon.ReturnGameDoesNotExist, "room does not exist"))
+	}
+	g.waiting = nil
+}
+
+func (g *game) create(now time.Duration, m *message) {
+	r := room.New(g.server.opt.Room, g.key.app, g.key.name, now)
+	nr, err := r.Create(now, &m.request, g.joiner(m.peer))
+	if err != nil {
+		// The room has answered; the name is free again unless others wait for it.
+		g.leftBehind(m.peer)
+		if len(g.waiting) > 0 {
+			g.refuseWaiting()
+		}
+		return
+	}
+	g.room = r
+	m.peer.actorNr = nr
+	g.server.rooms.Add(1)
+	g.server.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Msg("room created")
+	waiting := g.waiting
+	g.waiting = nil
+	for i := range waiting {
+		g.join(now, &waiting[i])
+	}
+}
+
+func (g *game) join(now time.Duration, m *message) {
+	nr, err := g.room.Join(now, &m.request, g.joiner(m.peer))
+	if err != nil {
+		g.leftBehind(m.peer)
+		return
+	}
+	m.peer.actorNr = nr
+}
+
+func (g *game) joiner(p *peer) room.Joiner {
+	return room.Joiner{Sink: sink{p}, UserID: p.token.UserID, Nickname: p.token.Nickname, SessionID: p.token.SessionID}
+}
+
+// leftBehind lets a peer enter another room after it failed to enter this one.
+func (g *game) leftBehind(p *peer) {
+	p.actorNr = 0
+	p.game.CompareAndSwap(g, nil)
+}
+
+func (g *game) refuse(m *message, err error) {
+	g.leftBehind(m.peer)
+	app.RespondError(m.peer, app.OpOf(&m.request), err)
+}
+
+// operation handles everything that a peer asks while it is bound to this room.
+func (g *game) operation(now time.Duration, m *message) {
+	p, r := m.peer, &m.request
+	switch r.Code {
+	case photon.OpCreateGame, photon.OpJoinGame:
+		if p.actorNr == 0 && p.game.Load() == nil {
+			// The attempt before this one failed meanwhile.
+			g.server.enter(p, *r)
+			return
+		}
+		p.Respond(app.OpOf(r), photon.ReturnJoinFailedPeerAlreadyJoined, "this connection is in a room, or about to enter one", nil)
+	case photon.OpLeave, photon.OpRaiseEvent, photon.OpSetProperties, photon.OpGetProperties, photon.OpChangeGroups:
+		if p.actorNr == 0 || g.room == nil {
+			p.Respond(app.OpOf(r), photon.ReturnOperationNotAllowedInCurrentState, r.Code.String()+" needs a room; join one first", nil)
+			return
+		}
+		g.room.Operation(now, p.actorNr, r)
+		if r.Code == photon.OpLeave {
+			g.leftBehind(p)
+			g.server.closeAfterLeave(p)
+		}
+	default:
+		g.server.router.Route(p, r)
+	}
+}
+
+// leaveGrace is how long a client may take to close its connection after it
+// left: it must be the client who closes (loadbalancing.md 3.8).
+const leaveGrace = 10 * time.Second
+
+func (s *Server) closeAfterLeave(p *peer) {
+	time.AfterFunc(leaveGrace, func() {
+		if p.game.Load() == nil {
+			p.Close(transport.ReasonServerDisconnect)
+		}
+	})
+}
+
+// settle ends the fiber's turn: publishes what changed, sets the timer, and
+// takes the name out of the registry when there is no room behind it.
+func (g *game) settle() {
+	if g.ended {
+		return
+	}
+	s := g.server
+	if g.room == nil {
+		if len(g.waiting) > 0 {
+			g.setTimer(g.waitEnd)
+			return
+		}
+		g.end()
+		return
+	}
+	if g.room.Done() {
+		s.rooms.Add(-1)
+		g.end()
+		s.opt.Directory.Remove(g.key.app, g.key.name)
+		s.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Msg("room closed")
+		return
+	}
+	if record := g.room.Changed(); record != nil {
+		g.record.Store(record)
+		s.opt.Directory.Upsert(record)
+	}
+	if at := g.room.Deadline(); at > 0 {
+		g.setTimer(at)
+	}
+}
+
+// end takes the name out of the registry. Peers that reach this game
+// afterwards are sent on by afterEnd.
+func (g *game) end() {
+	g.ended = true
+	g.record.Store(nil)
+	g.stopTimer()
+	s := g.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.games[g.key] == g {
+		delete(s.games, g.key)
+	}
+	if len(s.games) == 0 && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// afterEnd handles what was under way to a room when it ended: a join must not
+// enter it, but finds the name free (loadbalancing-rooms.md 1.7).
+func (g *game) afterEnd(m *message) {
+	switch m.kind {
+	case enter:
+		g.server.enter(m.peer, m.request)
+	case operation:
+		// In order behind the enter that was sent on.
+		if next := m.peer.game.Load(); next != nil && next != g {
+			next.fiber.PostAlways(*m)
+			return
+		}
+		g.leftBehind(m.peer)
+		m.peer.Operation(&m.request)
+	case disconnected:
+		if next := m.peer.game.Load(); next != nil && next != g {
+			next.fiber.PostAlways(*m)
+		}
+	}
+}
+
+// crash ends a room whose code panicked. Its players are disconnected, other
+// rooms notice nothing.
+func (g *game) crash(x any) {
+	g.server.log.Error().Str("app", appName(g.key.app)).Str("room", g.key.name).
+		Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("room crashed and was closed")
+	if g.room != nil {
+		for _, s := range g.room.Sinks() {
+			s.Disconnect(photon.ReturnInternalServerError, "the room had an internal error")
+		}
+		g.room = nil
+		g.server.rooms.Add(-1)
+		g.server.opt.Directory.Remove(g.key.app, g.key.name)
+	}
+	g.waiting = nil
+	if !g.ended {
+		g.end()
+	}
+}
+
+// setTimer posts a tick at a time of the server's clock.
+func (g *game) setTimer(at time.Duration) {
+	g.timerMu.Lock()
+	defer g.timerMu.Unlock()
+	if g.timer != nil && g.timerAt == at {
+		return
+	}
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+	g.timerAt = at
+	g.timer = time.AfterFunc(max(at-g.server.now(), 0), func() {
+		g.timerMu.Lock()
+		g.timerAt = 0
+		g.timerMu.Unlock()
+		g.fiber.PostAlways(message{kind: tick})
+	})
+}
+
+func (g *game) stopTimer() {
+	g.timerMu.Lock()
+	defer g.timerMu.Unlock()
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+}
+
+// sink is a peer as its room sees it.
+type sink struct{ *peer }
+
+// Disconnect implements room.Sink.
+func (s sink) Disconnect(rc photon.ReturnCode, text string) {
+	s.peer.Disconnect(rc, text, transport.ReasonServerDisconnect)
+}
+
+func appName(key string) string {
+	for i := range len(key) {
+		if key[i] == 0 {
+			return key[:i] + "/" + key[i+1:]
+		}
+	}
+	return key
+}

@@ -1,0 +1,241 @@
+// Package gameserver is the application that hosts rooms. It authenticates
+// clients by token, finds or makes the room that they ask for, runs each room
+// on its own fiber, and tells the masters what there is (loadbalancing.md,
+// cluster.md 12).
+package gameserver
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/room"
+)
+
+// Directory is what the game server tells the masters through. Its methods
+// must not block; package s2s has it, tests have a map.
+type Directory interface {
+	// Upsert publishes a room's newest state.
+	Upsert(r *lobby.Record)
+	// Remove says that a room is gone.
+	Remove(appKey, name string)
+	// RequestPlacement asks a master for the right to create a room that it did
+	// not reserve; done is called once, from any goroutine.
+	RequestPlacement(appKey, name string, done func(granted bool))
+}
+
+// Options of a game server.
+type Options struct {
+	Auth      *auth.Authenticator
+	Directory Directory
+	Room      room.Config
+	// Tokenless lets clients in that bring no token.
+	Tokenless   bool
+	AuthTimeout time.Duration
+	// TokenLife decides when a client in a room gets a new token.
+	TokenLife time.Duration
+	// MaxRooms at once; 0 is no limit.
+	MaxRooms int
+	Logger   zerolog.Logger
+}
+
+type gameKey struct{ app, name string }
+
+// Server is the game server application.
+type Server struct {
+	opt    Options
+	router app.Router[*peer]
+	log    zerolog.Logger
+	start  time.Time
+
+	refreshAfter int64        // seconds
+	unix         atomic.Int64 // coarse time in seconds
+	peers        atomic.Int64
+	rooms        atomic.Int64
+	draining     atomic.Bool
+	stopping     atomic.Bool
+
+	mu           sync.Mutex // games, reservations
+	games        map[gameKey]*game
+	reservations map[gameKey]reservation
+	empty        chan struct{} // closed and replaced when the last room ends
+}
+
+// reservation is a master's announcement that a client will come to create a
+// room (cluster.md 12.4).
+type reservation struct {
+	placement [16]byte
+	until     time.Duration // since start
+}
+
+// New returns a game server, to be run by an app.Server.
+func New(opt Options) *Server {
+	s := &Server{
+		opt: opt, log: opt.Logger, start: time.Now(),
+		games: map[gameKey]*game{}, reservations: map[gameKey]reservation{},
+		refreshAfter: int64(opt.TokenLife/time.Second) / 2,
+	}
+	s.unix.Store(time.Now().Unix())
+	app.Handle(&s.router, photon.OpAuthenticate, s.authenticate)
+	app.Handle(&s.router, photon.OpAuthenticateOnce, s.authenticate)
+	app.Handle(&s.router, photon.OpServerSettings, s.serverSettings)
+	return s
+}
+
+// now is the monotonic time that rooms run on.
+func (s *Server) now() time.Duration { return time.Since(s.start) }
+
+// Run keeps the server's coarse clock and forgets reservations that nobody
+// came for, until ctx ends.
+func (s *Server) Run(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case t := <-tick.C:
+			s.unix.Store(t.Unix())
+			s.expire()
+		}
+	}
+}
+
+func (s *Server) expire() {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, r := range s.reservations {
+		if now > r.until {
+			delete(s.reservations, k)
+		}
+	}
+}
+
+// Stats are the server's counts, for load reports and metrics.
+type Stats struct {
+	Peers, Rooms, Reservations int
+	// Draining is true when no new room is taken.
+	Draining bool
+}
+
+// Stats may be called from any goroutine.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	n := len(s.reservations)
+	s.mu.Unlock()
+	return Stats{Peers: int(s.peers.Load()), Rooms: int(s.rooms.Load()), Reservations: n, Draining: s.draining.Load()}
+}
+
+// Reserve results (cluster.md 12.4).
+type Reserve byte
+
+// The numbers are S2S return codes.
+const (
+	Reserved    Reserve = 0
+	Refused     Reserve = 1
+	AlreadyHere Reserve = 2
+)
+
+// ReserveRoom keeps a name for the client that a master sends. A repeat with
+// the same placement id renews. For AlreadyHere the room's record is returned.
+func (s *Server) ReserveRoom(appKey, name string, placement [16]byte, ttl time.Duration) (Reserve, *lobby.Record) {
+	if s.draining.Load() || s.stopping.Load() {
+		return Refused, nil
+	}
+	if s.opt.MaxRooms > 0 && int(s.rooms.Load()) >= s.opt.MaxRooms {
+		return Refused, nil
+	}
+	k := gameKey{appKey, name}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.games[k]; g != nil {
+		if record := g.record.Load(); record != nil {
+			return AlreadyHere, record
+		}
+	}
+	if old, ok := s.reservations[k]; ok && now <= old.until && old.placement != placement {
+		return AlreadyHere, nil
+	}
+	s.reservations[k] = reservation{placement, now + ttl}
+	return Reserved, nil
+}
+
+// ReleaseRoom takes a reservation back.
+func (s *Server) ReleaseRoom(appKey, name string, placement [16]byte) {
+	k := gameKey{appKey, name}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reservations[k].placement == placement {
+		delete(s.reservations, k)
+	}
+}
+
+// Records returns the newest state of every room, for a snapshot.
+func (s *Server) Records() []*lobby.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*lobby.Record, 0, len(s.games))
+	for _, g := range s.games {
+		if r := g.record.Load(); r != nil {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// SetDraining stops or resumes the taking of new rooms. Rooms go on, and joins
+// to them work.
+func (s *Server) SetDraining(on bool) { s.draining.Store(on) }
+
+// Drain takes no new rooms and waits until the last one ends or ctx does.
+func (s *Server) Drain(ctx context.Context) error {
+	s.SetDraining(true)
+	for {
+		s.mu.Lock()
+		if len(s.games) == 0 {
+			s.mu.Unlock()
+			return nil
+		}
+		if s.empty == nil {
+			s.empty = make(chan struct{})
+		}
+		empty := s.empty
+		s.mu.Unlock()
+		select {
+		case <-empty:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Stop refuses new peers. The app.Server's Shutdown then closes those there
+// are; rooms end with them. Wait afterwards with Close.
+func (s *Server) Stop() {
+	s.SetDraining(true)
+	s.stopping.Store(true)
+}
+
+// Close waits until every room's fiber has run out of work. The app.Server
+// must have shut down before.
+func (s *Server) Close() {
+	s.mu.Lock()
+	all := make([]*game, 0, len(s.games))
+	for _, g := range s.games {
+		all = append(all, g)
+	}
+	s.mu.Unlock()
+	for _, g := range all {
+		g.fiber.Close()
+		g.stopTimer()
+	}
+}

@@ -1,0 +1,18 @@
+package transport
+
+import "strconv"
+
+// String returns the transport's short name, as configuration and logs use it.
+func (k Kind) String() string {
+	switch k {
+	case UDP:
+		return "udp"
+	case TCP:
+		return "tcp"
+	case WebSocket:
+		return "ws"
+	case SecureWebSocket:
+		return "wss"
+	}
+	return strconv.Itoa(int(k))
+}

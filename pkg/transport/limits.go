@@ -1,0 +1,62 @@
+package transport
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Limits bounds what one peer, one address and one listener may cost. Zero
+// fields take the default (wire.md 14, loadbalancing.md 10).
+type Limits struct {
+	// MaxMessageSize in bytes, either direction. Default 512000. Larger: ReasonMessageTooBig.
+	MaxMessageSize int
+	// MaxQueuedBytes per peer that wait to be sent. Default 512000. More: ReasonSendQueueFull.
+	MaxQueuedBytes int
+	// MaxMessagesPerSecond from one peer, averaged over a second with a burst of
+	// one second's worth. Default 5000; negative is unlimited. More: ReasonRateLimit.
+	MaxMessagesPerSecond int
+	// MaxBytesPerSecond from one peer. Default unlimited (0 and negative).
+	MaxBytesPerSecond int
+	// MaxPeers on the listener. Default 100000. More: ReasonUserLimit.
+	MaxPeers int
+	// MaxPeersPerAddress from one client address. Default 5000 (players behind
+	// one NAT, load tests); negative is unlimited. More: ReasonUserLimit.
+	MaxPeersPerAddress int
+	// InitTimeout until the init request is complete. Default 10 s.
+	InitTimeout time.Duration
+	// IdleTimeout closes a silent TCP or WebSocket peer. Default 15 s.
+	IdleTimeout time.Duration
+}
+
+// WithDefaults returns l with its zero fields filled in.
+func (l Limits) WithDefaults() Limits {
+	def := func(p *int, d int) {
+		if *p == 0 {
+			*p = d
+		}
+	}
+	def(&l.MaxMessageSize, 512000)
+	def(&l.MaxQueuedBytes, 512000)
+	def(&l.MaxMessagesPerSecond, 5000)
+	def(&l.MaxPeers, 100000)
+	def(&l.MaxPeersPerAddress, 5000)
+	if l.InitTimeout == 0 {
+		l.InitTimeout = 10 * time.Second
+	}
+	if l.IdleTimeout == 0 {
+		l.IdleTimeout = 15 * time.Second
+	}
+	return l
+}
+
+// Counters of one listener, for metrics. Transports add to them in batches,
+// never per message.
+type Counters struct {
+	Peers, Accepted, Refused  atomic.Int64
+	MessagesIn, MessagesOut   atomic.Int64
+	BytesIn, BytesOut         atomic.Int64
+	DatagramsIn, DatagramsOut atomic.Int64
+	Malformed, Resent         atomic.Int64
+	DroppedUnreliable         atomic.Int64
+	Closed                    [reasonCount]atomic.Int64
+}
