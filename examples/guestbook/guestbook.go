@@ -5,7 +5,6 @@
 package guestbook
 
 import (
-
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/transport"

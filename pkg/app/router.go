@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"reflect"
+	"sync"
 
 	"github.com/boson-project/boson/pkg/photon"
 )
@@ -42,15 +43,31 @@ type Router[P Responder] struct {
 // zero. A missing or wrong parameter is answered with -2 and a message that
 // names it; fn is not called then. Values do not alias the message.
 func Handle[P Responder, R any](rt *Router[P], op photon.OpCode, fn func(peer P, op Op, req *R)) {
-	plan := bind(reflect.TypeFor[R]())
-	rt.ops[op] = func(peer P, r *photon.Request) {
-		req := new(R)
-		if err := plan.decode(r, reflect.ValueOf(req)); err != nil {
-			RespondError(peer, OpOf(r), err)
-			return
-		}
-		fn(peer, OpOf(r), req)
+	_ = planOf[R]() // a bad tag shows at start
+	rt.ops[op] = func(peer P, r *photon.Request) { Decode(peer, r, fn) }
+}
+
+// Decode is Handle for one request, without a router: for operations that are
+// answered before a peer has one.
+func Decode[P Responder, R any](peer P, r *photon.Request, fn func(peer P, op Op, req *R)) {
+	req := new(R)
+	if err := planOf[R]().decode(r, reflect.ValueOf(req)); err != nil {
+		RespondError(peer, OpOf(r), err)
+		return
 	}
+	fn(peer, OpOf(r), req)
+}
+
+// plans are the bindings of types that Decode has seen.
+var plans sync.Map
+
+func planOf[R any]() *binding {
+	t := reflect.TypeFor[R]()
+	if b, ok := plans.Load(t); ok {
+		return b.(*binding)
+	}
+	b, _ := plans.LoadOrStore(t, bind(t))
+	return b.(*binding)
 }
 
 // HandleRaw registers fn for an operation that decodes its request itself. The

@@ -69,6 +69,12 @@ func (g *Gate) Fail(op app.Op, err error) {
 	g.after(failedGrace, func() { g.peer.Close(transport.ReasonServerDisconnect) })
 }
 
+// Revoke takes a success back: what was found out later speaks against it.
+func (g *Gate) Revoke(op app.Op, err error) {
+	g.state.CompareAndSwap(stateAuthenticated, stateAuthenticating)
+	g.Fail(op, err)
+}
+
 // Closed ends the gate with its peer.
 func (g *Gate) Closed() {
 	g.state.Store(stateClosed)

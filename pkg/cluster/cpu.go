@@ -5,19 +5,25 @@ import (
 	"time"
 )
 
-// CPUMeter measures how much of the processor time that it may use the server
+// CPUMeter measures how much of the processor time that it may use this process
 // uses: of the container's quota where there is one, of the processors that Go
-// runs on otherwise (cluster.md 13). It is for one goroutine.
+// runs on otherwise (cluster.md 13). What others in the container use does not
+// count: they would make a laptop's idle server look full. It is for one goroutine.
 type CPUMeter struct {
-	cgroup *cgroup // nil: no quota found
-	at     time.Time
-	used   time.Duration
+	cgroup  *cgroup // nil: no quota found
+	process func() time.Duration
+	at      time.Time
+	used    time.Duration
 }
 
 // NewCPUMeter returns a meter that measures from now on. On systems without
 // means to measure it reads zero for ever.
 func NewCPUMeter(now time.Time) *CPUMeter {
-	m := &CPUMeter{cgroup: findCgroup(), at: now}
+	return newCPUMeter(now, findCgroup(), processCPU)
+}
+
+func newCPUMeter(now time.Time, group *cgroup, process func() time.Duration) *CPUMeter {
+	m := &CPUMeter{cgroup: group, process: process, at: now}
 	m.used, _ = m.read()
 	return m
 }
@@ -36,10 +42,11 @@ func (m *CPUMeter) Percent(now time.Time) float64 {
 // read returns the processor time used so far and how many seconds of it a
 // second can give.
 func (m *CPUMeter) read() (used time.Duration, cores float64) {
+	cores = float64(runtime.GOMAXPROCS(0))
 	if m.cgroup != nil {
-		if used, cores, ok := m.cgroup.read(); ok {
-			return used, cores
+		if quota, ok := m.cgroup.quota(); ok {
+			cores = min(cores, quota)
 		}
 	}
-	return processCPU(), float64(runtime.GOMAXPROCS(0))
+	return m.process(), cores
 }

@@ -7,16 +7,13 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// cgroup reads the processor time and quota of a Linux control group, of either
-// version.
+// cgroup reads the processor quota of a Linux control group, of either version.
 type cgroup struct {
 	files fs.FS
-	// v2: directory of cpu.max and cpu.stat. v1: directories of the cpu and the
-	// cpuacct controller.
-	v2, cpu, cpuacct string
+	// Directories of cpu.max (version 2) and of the cpu controller (version 1).
+	v2, cpu string
 }
 
 // findCgroup returns the process's control group if it has a quota, or nil.
@@ -41,15 +38,12 @@ func newCgroup(files fs.FS) *cgroup {
 			c.v2 = c.first("cpu.max", path.Join(root, parts[2]), root)
 		}
 		for name := range strings.SplitSeq(parts[1], ",") {
-			switch name {
-			case "cpu":
+			if name == "cpu" {
 				c.cpu = c.first("cpu.cfs_quota_us", path.Join(root, "cpu", parts[2]), root+"/cpu", path.Join(root, parts[1], parts[2]), path.Join(root, parts[1]))
-			case "cpuacct":
-				c.cpuacct = c.first("cpuacct.usage", path.Join(root, "cpuacct", parts[2]), root+"/cpuacct", path.Join(root, parts[1], parts[2]), path.Join(root, parts[1]))
 			}
 		}
 	}
-	if _, _, ok := c.read(); !ok {
+	if _, ok := c.quota(); !ok {
 		return nil
 	}
 	return c
@@ -65,30 +59,21 @@ func (c *cgroup) first(file string, dirs ...string) string {
 	return ""
 }
 
-// read returns the group's processor time and its quota in processors. ok is
-// false if there is no quota.
-func (c *cgroup) read() (used time.Duration, cores float64, ok bool) {
-	switch {
-	case c.v2 != "":
+// quota returns the group's quota in processors. ok is false if there is none.
+func (c *cgroup) quota() (cores float64, ok bool) {
+	if c.v2 != "" {
 		// cpu.max is "quota period" in microseconds, the quota may be "max".
 		limit := strings.Fields(c.text(c.v2, "cpu.max"))
 		if len(limit) != 2 {
-			return 0, 0, false
+			return 0, false
 		}
-		cores, ok = quotient(limit[0], limit[1])
-		for line := range strings.SplitSeq(c.text(c.v2, "cpu.stat"), "\n") {
-			if v, found := strings.CutPrefix(line, "usage_usec "); found {
-				us, err := strconv.ParseInt(v, 10, 64)
-				return time.Duration(us) * time.Microsecond, cores, ok && err == nil
-			}
-		}
-	case c.cpu != "" && c.cpuacct != "":
-		// The quota is -1 when there is none.
-		cores, ok = quotient(c.text(c.cpu, "cpu.cfs_quota_us"), c.text(c.cpu, "cpu.cfs_period_us"))
-		ns, err := strconv.ParseInt(c.text(c.cpuacct, "cpuacct.usage"), 10, 64)
-		return time.Duration(ns), cores, ok && err == nil
+		return quotient(limit[0], limit[1])
 	}
-	return 0, 0, false
+	if c.cpu != "" {
+		// The quota is -1 when there is none.
+		return quotient(c.text(c.cpu, "cpu.cfs_quota_us"), c.text(c.cpu, "cpu.cfs_period_us"))
+	}
+	return 0, false
 }
 
 func (c *cgroup) text(dir, file string) string {

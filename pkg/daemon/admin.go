@@ -8,33 +8,78 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/boson-project/boson/pkg/admin"
-	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/config"
 )
 
-// startAdmin serves operators' HTTP, if it is configured; nil otherwise.
-func startAdmin(cfg *config.Config, log zerolog.Logger, ready func() error, metrics ...prometheus.Collector) (*admin.HTTP, error) {
-	if cfg.Admin.Listen == "" {
-		return nil, nil
-	}
-	h, err := admin.Listen(admin.Options{Listen: cfg.Admin.Listen, Ready: ready, PProf: cfg.Admin.PProf})
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range metrics {
-		if err := h.Register(m); err != nil {
-			return nil, errors.Join(err, h.Shutdown(context.Background()))
-		}
-	}
-	log.Info().Stringer("address", h.Addr()).Msg("operators' HTTP: /healthz /readyz /metrics")
-	return h, nil
+// measured is a node that operators can measure.
+type measured interface {
+	Node
+	metrics() prometheus.Collector
 }
 
-// stopAll closes a server's listeners and its operators' HTTP.
-func stopAll(ctx context.Context, server *app.Server, h *admin.HTTP) error {
-	err := server.Shutdown(ctx)
-	if h != nil {
-		err = errors.Join(err, h.Shutdown(ctx))
+// operated adds operators' HTTP to one node, or to several that live together.
+type operated struct {
+	cfg   *config.Config
+	log   zerolog.Logger
+	nodes []measured
+	http  *admin.HTTP
+}
+
+// Start implements Node: the nodes start in order, and stop again if one can't.
+func (o *operated) Start(ctx context.Context) error {
+	for i, n := range o.nodes {
+		if err := n.Start(ctx); err != nil {
+			for _, started := range o.nodes[:i] {
+				err = errors.Join(err, started.Stop(ctx))
+			}
+			return err
+		}
 	}
-	return err
+	if o.cfg.Admin.Listen == "" {
+		return nil
+	}
+	h, err := admin.Listen(admin.Options{Listen: o.cfg.Admin.Listen, Ready: o.Ready, PProf: o.cfg.Admin.PProf})
+	if err != nil {
+		return errors.Join(err, o.Stop(ctx))
+	}
+	o.http = h
+	for _, n := range o.nodes {
+		if err := h.Register(n.metrics()); err != nil {
+			return errors.Join(err, o.Stop(ctx))
+		}
+	}
+	o.log.Info().Stringer("address", h.Addr()).Msg("operators' HTTP: /healthz /readyz /metrics")
+	return nil
+}
+
+// Drain implements Node.
+func (o *operated) Drain(ctx context.Context) error {
+	var all error
+	for _, n := range o.nodes {
+		all = errors.Join(all, n.Drain(ctx))
+	}
+	return all
+}
+
+// Ready implements Node.
+func (o *operated) Ready() error {
+	for _, n := range o.nodes {
+		if err := n.Ready(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop implements Node: in the opposite order of Start, so that the master still
+// hears the game server's goodbye.
+func (o *operated) Stop(ctx context.Context) error {
+	var all error
+	for i := range o.nodes {
+		all = errors.Join(all, o.nodes[len(o.nodes)-1-i].Stop(ctx))
+	}
+	if o.http != nil {
+		all = errors.Join(all, o.http.Shutdown(ctx))
+	}
+	return all
 }

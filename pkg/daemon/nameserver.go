@@ -2,15 +2,20 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/boson-project/boson/pkg/admin"
 	"github.com/boson-project/boson/pkg/announce"
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/cluster"
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/nameserver"
 	"github.com/boson-project/boson/pkg/secure"
@@ -112,30 +117,38 @@ func describe(address string) string {
 
 type nameServerNode struct {
 	*app.Server
-	log   zerolog.Logger
-	admin *admin.HTTP
-	cfg   *config.Config
+	log zerolog.Logger
+	cfg *config.Config
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	gossip  atomic.Pointer[cluster.Gossip]
 }
 
 // NewNameServer makes the name server of a configuration.
 func NewNameServer(cfg *config.Config, log zerolog.Logger) (Node, error) {
-	return newNameServer(cfg, log, nil)
+	n, err := newNameServer(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return &operated{cfg: cfg, log: n.log, nodes: []measured{n}}, nil
 }
 
-func newNameServer(cfg *config.Config, log zerolog.Logger, regions func() []nameserver.Region) (*nameServerNode, error) {
+func newNameServer(cfg *config.Config, log zerolog.Logger) (*nameServerNode, error) {
 	log = log.With().Str("server", "nameserver").Logger()
 	a, err := authenticator(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if regions == nil {
+	n := &nameServerNode{log: log, cfg: cfg}
+	regions := n.gossipRegions
+	if cfg.Cluster.Gossip.Listen == "" {
 		static := staticRegions(cfg)
 		regions = func() []nameserver.Region { return static }
 	}
 	application := nameserver.New(nameserver.Options{
 		Auth: a, Regions: regions, Allow: cfg.NameServer.AllowRegions, AuthTimeout: cfg.Limits.AuthTimeout, Logger: log,
 	})
-	n := &nameServerNode{log: log, cfg: cfg}
 	n.Server, err = appServer("nameserver", cfg, cfg.NameServer.Listen, nil, log, application)
 	return n, err
 }
@@ -169,16 +182,52 @@ func (n *nameServerNode) Start(context.Context) error {
 		return err
 	}
 	logAddresses(n.log, n.Bound(), nil)
-	var err error
-	n.admin, err = startAdmin(n.cfg, n.log, n.Ready, admin.NewServerMetrics("ns", n.Server))
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	if n.cfg.Cluster.Gossip.Listen == "" {
+		return nil
+	}
+	g, err := startGossip(ctx, n.cfg, n.log, &n.running, cluster.Node{ID: nodeID(n.cfg.Cluster, "nameserver"), Role: cluster.NameServer}, nil)
+	n.gossip.Store(g)
 	return err
+}
+
+// gossipRegions are the masters that are alive and take clients.
+func (n *nameServerNode) gossipRegions() []nameserver.Region {
+	g := n.gossip.Load()
+	if g == nil {
+		return nil
+	}
+	var all []nameserver.Region
+	for _, node := range g.Nodes() {
+		if node.Role == cluster.Master && node.State == cluster.Normal {
+			all = append(all, nameserver.Region{
+				Code: strings.ToLower(node.Region), Cluster: node.Cluster, Masters: node.Addresses, Seen: seenAt(node.S2S),
+			})
+		}
+	}
+	return all
+}
+
+func (n *nameServerNode) metrics() prometheus.Collector {
+	return admin.NewServerMetrics("ns", n.Server)
 }
 
 // Drain implements Node: a name server has nothing to finish.
 func (n *nameServerNode) Drain(context.Context) error { return nil }
 
 // Ready implements Node.
-func (n *nameServerNode) Ready() error { return nil }
+func (n *nameServerNode) Ready() error {
+	if g := n.gossip.Load(); g != nil && len(n.gossipRegions()) == 0 {
+		return errors.New("no master is known yet")
+	}
+	return nil
+}
 
 // Stop implements Node.
-func (n *nameServerNode) Stop(ctx context.Context) error { return stopAll(ctx, n.Server, n.admin) }
+func (n *nameServerNode) Stop(ctx context.Context) error {
+	err := n.Shutdown(ctx)
+	n.cancel()
+	n.running.Wait()
+	return err
+}

@@ -54,15 +54,13 @@ func ParseConnect(b []byte) (c Connect, ok bool) {
 	return c, false
 }
 
-// putBody writes the body of a CONNECT as the official clients send it.
-func (c *Connect) putBody() {
-	b := c.body[:]
-	binary.BigEndian.PutUint16(b[0:], 0)
+// putBody writes the body of a CONNECT as the official clients send it. The
+// bytes that it leaves alone are zero.
+func (c *Connect) putBody(b []byte) {
+	_ = b[connectBody-1]
 	binary.BigEndian.PutUint16(b[2:], uint16(c.MTU))
 	binary.BigEndian.PutUint32(b[4:], 32768)
 	binary.BigEndian.PutUint32(b[8:], uint32(c.Channels))
-	binary.BigEndian.PutUint32(b[12:], 0)
-	binary.BigEndian.PutUint32(b[16:], 0)
 	binary.BigEndian.PutUint32(b[20:], 5000)
 	binary.BigEndian.PutUint32(b[24:], 2)
 	binary.BigEndian.PutUint32(b[28:], 2)

@@ -25,6 +25,7 @@ type game struct {
 
 	// Only touched on the fiber.
 	room    *room.Room
+	lobby   lobby.ID // of the reservation
 	ended   bool
 	waiting []message // joins that came before the creator
 	waitEnd time.Duration
@@ -124,9 +125,9 @@ func (g *game) handle(m *message) {
 	case operation:
 		g.operation(now, m)
 	case disconnected:
-		if m.peer.actorNr != 0 && g.room != nil {
-			g.room.Disconnected(now, m.peer.actorNr, m.reason == transport.ReasonTimeout || m.reason == transport.ReasonClientTimeout)
-			m.peer.actorNr = 0
+		if m.peer.seat != nil && g.room != nil {
+			g.room.Disconnected(now, m.peer.seat)
+			m.peer.seat = nil
 		}
 		g.waiting = slices.DeleteFunc(g.waiting, func(w message) bool { return w.peer == m.peer })
 	case tick:
@@ -153,7 +154,7 @@ func (g *game) enter(now time.Duration, m *message) {
 		return
 	}
 	creates := m.request.Code == photon.OpCreateGame || photon.JoinMode(mode) == photon.CreateIfNotExists
-	reserved := g.server.takeReservation(g.key, creates)
+	reserved := g.takeReservation(creates)
 	switch {
 	case creates && reserved:
 		g.create(now, m)
@@ -176,15 +177,36 @@ func (g *game) enter(now time.Duration, m *message) {
 
 // takeReservation says whether the name is reserved, and uses the reservation
 // up when the room is about to be created.
-func (s *Server) takeReservation(k gameKey, use bool) bool {
+func (g *game) takeReservation(use bool) bool {
+	s := g.server
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, ok := s.reservations[k]
-	if ok && use {
-		delete(s.reservations, k)
+	r, ok := s.reservations[g.key]
+	if !ok || now > r.until {
+		return false
 	}
-	return ok && now <= r.until
+	if use {
+		delete(s.reservations, g.key)
+		g.lobby = r.lobby
+	}
+	return true
+}
+
+// lobbyOf is where the room belongs: where the master put it, for clients
+// repeat a lobby only if they named one; without a master's word, where the
+// request says.
+func (g *game) lobbyOf(r *photon.Request) lobby.ID {
+	if g.lobby != (lobby.ID{}) {
+		return g.lobby
+	}
+	name, _, _ := r.String(photon.ParamLobbyName)
+	typ, _, _ := r.Byte(photon.ParamLobbyType)
+	id, err := lobby.ParseID(name, typ)
+	if err != nil {
+		return lobby.ID{}
+	}
+	return id
 }
 
 func (g *game) wait(now time.Duration, m *message) {
@@ -216,8 +238,11 @@ func (g *game) refuseWaiting() {
 }
 
 func (g *game) create(now time.Duration, m *message) {
-	r := room.New(g.server.opt.Room, g.key.app, g.key.name, now)
-	nr, err := r.Create(now, &m.request, g.joiner(m.peer))
+	wall := time.Now()
+	r := room.New(g.server.opt.Room, room.ID{
+		App: g.key.app, Name: g.key.name, Lobby: g.lobbyOf(&m.request), Created: wall.UnixMilli(), Incarnation: wall.UnixNano(),
+	})
+	seat, err := r.Create(now, &m.request, g.joiner(m.peer))
 	if err != nil {
 		// The room has answered; the name is free again unless others wait for it.
 		g.leftBehind(m.peer)
@@ -227,7 +252,7 @@ func (g *game) create(now time.Duration, m *message) {
 		return
 	}
 	g.room = r
-	m.peer.actorNr = nr
+	m.peer.seat = seat
 	g.server.rooms.Add(1)
 	g.server.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Msg("room created")
 	waiting := g.waiting
@@ -238,12 +263,12 @@ func (g *game) create(now time.Duration, m *message) {
 }
 
 func (g *game) join(now time.Duration, m *message) {
-	nr, err := g.room.Join(now, &m.request, g.joiner(m.peer))
+	seat, err := g.room.Join(now, &m.request, g.joiner(m.peer))
 	if err != nil {
 		g.leftBehind(m.peer)
 		return
 	}
-	m.peer.actorNr = nr
+	m.peer.seat = seat
 }
 
 func (g *game) joiner(p *peer) room.Joiner {
@@ -252,7 +277,7 @@ func (g *game) joiner(p *peer) room.Joiner {
 
 // leftBehind lets a peer enter another room after it failed to enter this one.
 func (g *game) leftBehind(p *peer) {
-	p.actorNr = 0
+	p.seat = nil
 	p.game.CompareAndSwap(g, nil)
 }
 
@@ -266,18 +291,18 @@ func (g *game) operation(now time.Duration, m *message) {
 	p, r := m.peer, &m.request
 	switch r.Code {
 	case photon.OpCreateGame, photon.OpJoinGame:
-		if p.actorNr == 0 && p.game.Load() == nil {
+		if p.seat == nil && p.game.Load() == nil {
 			// The attempt before this one failed meanwhile.
 			g.server.enter(p, *r)
 			return
 		}
 		p.Respond(app.OpOf(r), photon.ReturnJoinFailedPeerAlreadyJoined, "this connection is in a room, or about to enter one", nil)
 	case photon.OpLeave, photon.OpRaiseEvent, photon.OpSetProperties, photon.OpGetProperties, photon.OpChangeGroups:
-		if p.actorNr == 0 || g.room == nil {
+		if p.seat == nil || g.room == nil {
 			p.Respond(app.OpOf(r), photon.ReturnOperationNotAllowedInCurrentState, r.Code.String()+" needs a room; join one first", nil)
 			return
 		}
-		g.room.Operation(now, p.actorNr, r)
+		_ = g.room.Operation(now, p.seat, r) // the client was told
 		if r.Code == photon.OpLeave {
 			g.leftBehind(p)
 			g.server.closeAfterLeave(p)
@@ -325,7 +350,7 @@ func (g *game) settle() {
 		g.record.Store(record)
 		s.opt.Directory.Upsert(record)
 	}
-	if at := g.room.Deadline(); at > 0 {
+	if at := g.room.Deadline(); at != room.Never {
 		g.setTimer(at)
 	}
 }
@@ -375,9 +400,7 @@ func (g *game) crash(x any) {
 	g.server.log.Error().Str("app", appName(g.key.app)).Str("room", g.key.name).
 		Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("room crashed and was closed")
 	if g.room != nil {
-		for _, s := range g.room.Sinks() {
-			s.Disconnect(photon.ReturnInternalServerError, "the room had an internal error")
-		}
+		g.room.Close(photon.ReturnInternalServerError, "the room had an internal error")
 		g.room = nil
 		g.server.rooms.Add(-1)
 		g.server.opt.Directory.Remove(g.key.app, g.key.name)

@@ -7,6 +7,7 @@ import (
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/auth"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/secure"
 	"github.com/boson-project/boson/pkg/transport"
 )
@@ -28,8 +29,8 @@ type peer struct {
 	// the peer's goroutine and cleared on the room's fiber, so that operations
 	// keep their order: all of them go through the room while it is set.
 	game atomic.Pointer[game]
-	// actorNr is only touched on the fiber of game.
-	actorNr int32
+	// seat is only touched on the fiber of game.
+	seat *room.Seat
 }
 
 // Connect implements app.Application.

@@ -72,6 +72,7 @@ type Server struct {
 // room (cluster.md 12.4).
 type reservation struct {
 	placement [16]byte
+	lobby     lobby.ID
 	until     time.Duration // since start
 }
 
@@ -146,7 +147,7 @@ const (
 
 // ReserveRoom keeps a name for the client that a master sends. A repeat with
 // the same placement id renews. For AlreadyHere the room's record is returned.
-func (s *Server) ReserveRoom(appKey, name string, placement [16]byte, ttl time.Duration) (Reserve, *lobby.Record) {
+func (s *Server) ReserveRoom(appKey, name string, in lobby.ID, placement [16]byte, ttl time.Duration) (Reserve, *lobby.Record) {
 	if s.draining.Load() || s.stopping.Load() {
 		return Refused, nil
 	}
@@ -165,7 +166,7 @@ func (s *Server) ReserveRoom(appKey, name string, placement [16]byte, ttl time.D
 	if old, ok := s.reservations[k]; ok && now <= old.until && old.placement != placement {
 		return AlreadyHere, nil
 	}
-	s.reservations[k] = reservation{placement, now + ttl}
+	s.reservations[k] = reservation{placement, in, now + ttl}
 	return Reserved, nil
 }
 

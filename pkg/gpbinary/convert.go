@@ -32,6 +32,7 @@ func Convert(to Version, value any) (converted any, lossless bool) {
 type converter struct {
 	to       Version
 	lossless bool
+	static   describer
 }
 
 // value converts a value. changed is false when it is returned as it was.
@@ -161,7 +162,7 @@ func (c *converter) arrayArray(a *ArrayArray, depth int) (out any, changed bool)
 	if c.to == V18 {
 		probe = items
 	}
-	if _, ok := commonType(probe); !ok && !(c.to == V18 && nullsBehindFirst(items)) {
+	if _, ok := c.static.common(probe); !ok && !(c.to == V18 && c.nullsBehindFirst(items)) {
 		c.lossless = false
 		return ObjectArray(items), true
 	}
@@ -172,12 +173,12 @@ func (c *converter) arrayArray(a *ArrayArray, depth int) (out any, changed bool)
 }
 
 // nullsBehindFirst tells whether items are arrays of one type, some of them null
-// but not the first: what V18 clients read although describe finds no one type.
-func nullsBehindFirst(items []any) bool {
+// but not the first: what V18 clients read although describer finds no one type.
+func (c *converter) nullsBehindFirst(items []any) bool {
 	if len(items) == 0 || items[0] == nil {
 		return false
 	}
-	first, ok := describe(items[0])
+	first, ok := c.static.array(items[0])
 	if !ok {
 		return false
 	}
@@ -185,7 +186,7 @@ func nullsBehindFirst(items []any) bool {
 		if item == nil {
 			continue
 		}
-		if t, ok := describe(item); !ok || !t.Equal(first) {
+		if t, ok := c.static.array(item); !ok || !t.Equal(first) {
 			return false
 		}
 	}
@@ -279,7 +280,7 @@ func (c *converter) types(key, val TypeDesc, pairs []Pair) (TypeDesc, TypeDesc) 
 // valueType16 returns the type that V16 clients read in place of val.
 func (c *converter) valueType16(val TypeDesc, pairs []Pair) TypeDesc {
 	if val.Kind == KindArray {
-		if t, ok := commonValueType(pairs); ok && t.Depth == 0 {
+		if t, ok := c.commonValueType(pairs); ok && t.Depth == 0 {
 			switch t.Kind {
 			case KindIntArray, KindStringArray, KindByteArray, KindObjectArray:
 				return t
@@ -296,7 +297,7 @@ func (c *converter) valueType16(val TypeDesc, pairs []Pair) TypeDesc {
 func (c *converter) valueType18(val TypeDesc, pairs []Pair) TypeDesc {
 	switch val.Kind {
 	case KindArray:
-		if t, ok := commonValueType(pairs); ok && t.Kind.isLeaf() {
+		if t, ok := c.commonValueType(pairs); ok && t.Kind.isLeaf() {
 			return t
 		}
 	case KindAnyDictionary, KindDictionary:
@@ -340,12 +341,12 @@ func readable18(t TypeDesc) bool {
 }
 
 // commonValueType returns the static type that all values have in common.
-func commonValueType(pairs []Pair) (TypeDesc, bool) {
+func (c *converter) commonValueType(pairs []Pair) (TypeDesc, bool) {
 	values := make([]any, len(pairs))
 	for i := range pairs {
 		values[i] = pairs[i].Value
 	}
-	return commonType(values)
+	return c.static.common(values)
 }
 
 // commonDictionaryType returns the type of the dictionaries that are the values.

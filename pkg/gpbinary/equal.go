@@ -176,7 +176,7 @@ func equalTables(x, y *Hashtable) bool {
 
 func hasContainerKey(h *Hashtable) bool {
 	for _, p := range h.Pairs() {
-		if _, simple := keyOf(p.Key); !simple {
+		if !isSimple(p.Key) {
 			return true
 		}
 	}

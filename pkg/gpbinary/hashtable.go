@@ -152,8 +152,17 @@ type (
 	}
 )
 
-// keyOf returns key in a form for a Go map, or false when it is a container.
-// Simple keys are what games use; containers are legal.
+// isSimple tells whether key is no container. Simple keys are what games use;
+// containers are legal.
+func isSimple(key any) bool {
+	switch key.(type) {
+	case string, uint8, int32, int16, int64, bool, float32, float64, Custom:
+		return true
+	}
+	return false
+}
+
+// keyOf returns a simple key in a form for a Go map.
 func keyOf(key any) (k any, simple bool) {
 	switch x := key.(type) {
 	case string, uint8, int32, int16, int64, bool:
@@ -184,7 +193,7 @@ func findPair(pairs []Pair, key any) int {
 	case bool:
 		return findKey(pairs, k)
 	}
-	if _, simple := keyOf(key); simple {
+	if isSimple(key) {
 		for i := range pairs {
 			if Equal(pairs[i].Key, key) {
 				return i
@@ -196,7 +205,7 @@ func findPair(pairs []Pair, key any) int {
 	// would let nested keys multiply the work.
 	want := canonical(key)
 	for i := range pairs {
-		if _, simple := keyOf(pairs[i].Key); !simple && canonical(pairs[i].Key) == want {
+		if !isSimple(pairs[i].Key) && canonical(pairs[i].Key) == want {
 			return i
 		}
 	}

@@ -38,7 +38,7 @@ const (
 	KindAnyDictionary
 
 	// Types of arrays that no dictionary declares but that an array of arrays
-	// may hold; describe returns them.
+	// may hold; describer returns them.
 	kindCustomArray
 	kindDictionaryArray
 	kindRequestArray
@@ -208,21 +208,38 @@ func arrayKind(value any) (Kind, bool) {
 	return 0, false
 }
 
-// describe returns the static type of an array: what can be told of its C# type
-// from the wire (serialization.md 14). An array of arrays has none when it is
-// empty, holds null or elements of different types.
-func describe(value any) (TypeDesc, bool) {
+// describer finds static types: what can be told of an array's C# type from the
+// wire (serialization.md 14). It remembers the arrays of arrays it has seen, so
+// that each is looked through once however deep they nest. The arrays must not
+// change meanwhile.
+type describer struct {
+	seen map[*ArrayArray]staticType
+}
+
+type staticType struct {
+	desc  TypeDesc
+	known bool
+}
+
+// array returns the static type of an array. An array of arrays has none when it
+// is empty, holds null or elements of different types.
+func (d *describer) array(value any) (TypeDesc, bool) {
 	switch x := value.(type) {
 	case *ArrayArray:
 		if x == nil {
 			return TypeDesc{}, false
 		}
-		t, ok := commonType(x.Items)
-		if !ok || t.Depth >= MaxDepth {
-			return TypeDesc{}, false
+		t, ok := d.seen[x]
+		if !ok {
+			t.desc, t.known = d.common(x.Items)
+			t.known = t.known && t.desc.Depth < MaxDepth
+			t.desc.Depth++
+			if d.seen == nil {
+				d.seen = make(map[*ArrayArray]staticType)
+			}
+			d.seen[x] = t
 		}
-		t.Depth++
-		return t, true
+		return t.desc, t.known
 	case *CustomArray:
 		return TypeDesc{Kind: kindCustomArray, custom: x.Code}, true
 	case *DictionaryArray:
@@ -232,11 +249,11 @@ func describe(value any) (TypeDesc, bool) {
 	return TypeDesc{Kind: k}, ok
 }
 
-// commonType returns the static type that all arrays have in common.
-func commonType(arrays []any) (TypeDesc, bool) {
+// common returns the static type that all arrays have in common.
+func (d *describer) common(arrays []any) (TypeDesc, bool) {
 	var common TypeDesc
 	for i, a := range arrays {
-		t, ok := describe(a)
+		t, ok := d.array(a)
 		if !ok || i > 0 && !t.Equal(common) {
 			return TypeDesc{}, false
 		}

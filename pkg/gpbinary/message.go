@@ -1,23 +1,20 @@
 package gpbinary
 
-// message is a kind of message body (serialization.md 5).
+// message is a kind of message that may stand as a value (serialization.md 5).
 type message uint8
 
 const (
 	request message = iota
 	response
 	event
-	disconnect
 )
 
 // skipMessage skips a message body.
 func (r *reader) skipMessage(v Version, m message, depth int) {
-	if m != disconnect {
-		r.u8()
-	}
-	if m == response || m == disconnect {
+	r.u8()
+	if m == response {
 		r.take(2)
-		r.debugLength(v)
+		r.debugText(v)
 	}
 	for n := r.openTable(v, depth); n > 0 && r.next(minPair); n-- {
 		r.u8()
@@ -33,9 +30,9 @@ func (r *reader) openTable(v Version, depth int) int {
 	return r.open(int(r.u8()), minPair, depth)
 }
 
-// debugLength reads the typed debug message of a response and returns its bytes,
+// debugText reads the typed debug message of a response and returns its bytes,
 // which alias the message. Null gives none.
-func (r *reader) debugLength(v Version) []byte {
+func (r *reader) debugText(v Version) []byte {
 	c := r.u8()
 	switch {
 	case r.err != nil:
@@ -117,7 +114,7 @@ func (r *reader) response(v Version, depth int) *OperationResponse {
 	return &OperationResponse{
 		Code:       r.u8(),
 		ReturnCode: r.returnCode(v),
-		Debug:      string(r.debugLength(v)),
+		Debug:      string(r.debugText(v)),
 		Params:     r.params(v, depth),
 	}
 }
@@ -179,7 +176,7 @@ func DecodeEvent(v Version, b []byte) (ev *EventData, n int, err error) {
 func DecodeDisconnect(v Version, b []byte) (code int16, debug string, params Params, n int, err error) {
 	r := reader{b: b}
 	code = r.returnCode(v)
-	debug = string(r.debugLength(v))
+	debug = string(r.debugText(v))
 	params = r.params(v, 0)
 	n, err = r.result()
 	if err != nil {

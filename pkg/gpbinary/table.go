@@ -1,15 +1,24 @@
 package gpbinary
 
+import (
+	"bytes"
+	"hash/maphash"
+)
+
 // table collects the pairs of a hashtable or dictionary while they are decoded,
 // and finds duplicate keys.
 type table struct {
 	pairs []Pair
 	index map[any]int // of simple keys, when there are many pairs
-	// containers holds the wire bytes of keys that are containers. Comparing
-	// bytes keeps the work linear however such keys are nested; two encodings of
-	// one key pass as different keys, which they are to a C# client anyway.
-	containers map[string]struct{}
+	// containers finds the wire bytes of keys that are containers by their hash.
+	// Comparing bytes keeps the work linear however such keys are nested; two
+	// encodings of one key pass as different keys, which they are to a C# client
+	// anyway.
+	containers map[uint64][]byte
 }
+
+// containerSeed makes collisions of table.containers impossible to prepare.
+var containerSeed = maphash.MakeSeed()
 
 // newTable prepares for n pairs, which have been checked against the input's size.
 func newTable(n int) table {
@@ -25,27 +34,27 @@ func (t *table) add(r *reader, start int, key any) {
 	if r.err != nil {
 		return
 	}
-	if !t.isNew(r, start, key) {
+	if !t.isNew(key, r.b[start:r.off]) {
 		r.failAt(start, DuplicateKey)
 		return
 	}
 	t.pairs = append(t.pairs, Pair{Key: key})
 }
 
-func (t *table) isNew(r *reader, start int, key any) bool {
-	k, simple := keyOf(key)
+func (t *table) isNew(key any, wire []byte) bool {
 	switch {
-	case !simple:
-		bytes := string(r.b[start:r.off])
-		if _, ok := t.containers[bytes]; ok {
+	case !isSimple(key):
+		sum := maphash.Bytes(containerSeed, wire)
+		if other, ok := t.containers[sum]; ok && bytes.Equal(other, wire) {
 			return false
 		}
 		if t.containers == nil {
-			t.containers = make(map[string]struct{})
+			t.containers = make(map[uint64][]byte)
 		}
-		t.containers[bytes] = struct{}{}
+		t.containers[sum] = wire
 		return true
 	case t.index != nil:
+		k, _ := keyOf(key)
 		if _, ok := t.index[k]; ok {
 			return false
 		}

@@ -44,9 +44,10 @@ type App struct {
 
 	reserved queue[reservedName]
 	promised queue[promisedSlot]
-	kept     queue[*room]
+	kept     queue[keptRoom]
 	keptNow  int
 	graced   queue[*user]
+	scratch  map[string]bool
 
 	listAt time.Time // when changed lists are due; zero: nothing changed
 }
@@ -63,6 +64,7 @@ func New(cfg Config, random rand.Source) *App {
 		users:   make(map[string]*user),
 		masters: make(map[string]map[string]int),
 		watches: make(map[Watcher]*watch),
+		scratch: make(map[string]bool),
 	}
 }
 
@@ -97,8 +99,8 @@ func (a *App) expire(now time.Time) {
 		if !ok {
 			break
 		}
-		if e.room.resv.id == e.id && a.rooms[e.room.name] == e.room {
-			e.room.resv = reservation{}
+		if e.room.resv.id == e.id {
+			a.endReservation(e.room)
 			a.update(now, e.room)
 		}
 	}
@@ -110,13 +112,11 @@ func (a *App) expire(now time.Time) {
 		a.expirePromise(now, p)
 	}
 	for {
-		r, ok := a.kept.pop(now)
+		k, ok := a.kept.pop(now)
 		if !ok {
 			break
 		}
-		if r.kept != nil && !r.keptUntil.After(now) {
-			a.forgetKept(now, r)
-		}
+		a.forgetKept(now, k)
 	}
 	for {
 		u, ok := a.graced.pop(now)

@@ -56,7 +56,7 @@ func (a *App) Upsert(now time.Time, serverName string, rec *Record) {
 	}
 	a.sortCopies(r)
 	if !r.copies[0].rec.Reserved {
-		r.resv = reservation{}
+		a.endReservation(r)
 		a.unkeep(r)
 	}
 	a.update(now, r)
@@ -100,7 +100,7 @@ func (a *App) Remove(now time.Time, serverName, name string) {
 	if i := r.copyOf(serverName); i >= 0 {
 		a.removeCopy(now, serverName, r, i, true)
 	} else if r.resv.id != 0 && r.resv.server == serverName {
-		r.resv = reservation{}
+		a.endReservation(r)
 		a.unkeep(r)
 		a.update(now, r)
 	}
@@ -111,8 +111,8 @@ func (a *App) removeCopy(now time.Time, serverName string, r *room, i int, keep 
 	r.copies = slices.Delete(r.copies, i, i+1)
 	delete(a.server(serverName).rooms, r)
 	a.sortCopies(r)
-	if r.resv.server == serverName {
-		r.resv = reservation{}
+	if r.resv.id != 0 && r.resv.server == serverName {
+		a.endReservation(r)
 	}
 	if keep && len(r.copies) == 0 && r.resv.id == 0 && a.cfg.AsyncTTL > 0 &&
 		rec.Lobby.Type == AsyncRandom && rec.Persistent && !rec.Reserved && rec.Players > 0 {
@@ -131,10 +131,11 @@ func (a *App) keep(now time.Time, r *room, rec *Record) {
 		a.forgetKept(now, oldest)
 	}
 	saved := *rec
+	saved.Closing = false
 	saved.Inactive, saved.InactiveUsers = rec.Players, rec.Users
 	r.kept, r.keptUntil = &saved, now.Add(a.cfg.AsyncTTL)
 	a.keptNow++
-	a.kept.push(r.keptUntil, r)
+	a.kept.push(r.keptUntil, keptRoom{r, r.keptUntil})
 }
 
 func (a *App) unkeep(r *room) {
@@ -144,10 +145,10 @@ func (a *App) unkeep(r *room) {
 	}
 }
 
-func (a *App) forgetKept(now time.Time, r *room) {
-	if r.kept != nil {
-		a.unkeep(r)
-		a.update(now, r)
+func (a *App) forgetKept(now time.Time, k keptRoom) {
+	if k.room.kept != nil && k.room.keptUntil.Equal(k.until) {
+		a.unkeep(k.room)
+		a.update(now, k.room)
 	}
 }
 
@@ -162,7 +163,7 @@ func (a *App) RemoveServer(now time.Time, serverName string) {
 		if i := r.copyOf(serverName); i >= 0 {
 			a.removeCopy(now, serverName, r, i, false)
 		} else if r.resv.server == serverName {
-			r.resv = reservation{}
+			a.endReservation(r)
 			a.update(now, r)
 		}
 	}

@@ -116,3 +116,6 @@ func (l *roomList) at(i int) *room {
 	}
 	return nil
 }
+
+// peek returns the room at the cursor, or nil at the end.
+func (l *roomList) peek(c cursor) *room { return l.next(&c) }

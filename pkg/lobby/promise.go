@@ -78,23 +78,36 @@ func (a *App) expirePromise(now time.Time, s promisedSlot) {
 // settlePromises lets go of promises that a new record fulfils, and counts the
 // slots anew: actors, and users who are not in the room but expected or promised.
 func (a *App) settlePromises(r *room) {
+	r.used = int(r.rec.Players)
+	if r.rec.MaxPlayers <= 0 {
+		r.promises = nil
+		return
+	}
+	if len(r.rec.Expected) == 0 && len(r.promises) == 0 {
+		return
+	}
+	seen := a.scratch
+	clear(seen)
+	for _, id := range r.rec.Users {
+		seen[id] = true
+		if _, ok := r.promises[id]; ok {
+			delete(r.promises, id)
+		}
+	}
+	for _, id := range r.rec.Expected {
+		if !seen[id] {
+			seen[id] = true
+			r.used++
+		}
+	}
 	for id, p := range r.promises {
-		if r.rec.MaxPlayers <= 0 || r.isActor(id) || p.expected && slices.Contains(r.rec.Expected, id) {
+		if !seen[id] {
+			r.used++
+		} else if p.expected {
 			delete(r.promises, id)
 		}
 	}
 	if len(r.promises) == 0 {
 		r.promises = nil
-	}
-	r.used = int(r.rec.Players)
-	for i, id := range r.rec.Expected {
-		if !r.isActor(id) && !slices.Contains(r.rec.Expected[:i], id) {
-			r.used++
-		}
-	}
-	for id := range r.promises {
-		if !slices.Contains(r.rec.Expected, id) {
-			r.used++
-		}
 	}
 }

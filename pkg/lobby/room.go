@@ -75,6 +75,13 @@ type reservation struct {
 	rec      *Record
 }
 
+// keptRoom is an entry of App.kept; it is void if the room is kept until
+// another time.
+type keptRoom struct {
+	room  *room
+	until time.Time
+}
+
 type reservedName struct {
 	room *room
 	id   uint64
@@ -123,13 +130,13 @@ func (a *App) update(now time.Time, r *room) {
 
 	a.count(r, -1)
 	moved := r.class != c
-	if moved {
-		l.list(r.class).remove(r)
+	if moved && r.class != hidden {
+		l.lists[r.class].remove(r)
+	}
+	if moved && c != hidden {
+		l.lists[c].insert(r)
 	}
 	r.rec, r.server, r.state, r.class = rec, server, s, c
-	if moved {
-		l.list(c).insert(r)
-	}
 	a.count(r, +1)
 
 	switch {
@@ -169,7 +176,7 @@ func (a *App) classify(r *room, rec *Record, server string, s state) class {
 			return hidden
 		}
 	case reserved:
-		if !r.resv.findable || r.resv.id == 0 {
+		if !r.resv.findable || r.resv.id == 0 || a.suspended(server) {
 			return hidden
 		}
 	}
@@ -203,7 +210,9 @@ func (a *App) leaveLobby(now time.Time, r *room) {
 		return
 	}
 	a.count(r, -1)
-	l.list(r.class).remove(r)
+	if r.class != hidden {
+		l.lists[r.class].remove(r)
+	}
 	l.reindex(r, nil)
 	if r.listing != nil {
 		a.hide(now, r)
@@ -275,8 +284,8 @@ func approximateSize(v any) int {
 	case []*gpbinary.Hashtable:
 		return sizeOfAll(x)
 	case *gpbinary.Dictionary:
-		n := 3
-		for _, p := range x.Pairs() {
+		n := 5
+		for _, p := range x.Pairs {
 			n += approximateSize(p.Key) + approximateSize(p.Value)
 		}
 		return n

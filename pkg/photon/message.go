@@ -128,6 +128,26 @@ func resolve(p Protocol, params Params) (Params, error) {
 	return params, nil
 }
 
+// binary appends a message of a binary protocol. Values that came in the other
+// format may have types that this one lacks; they are converted as
+// serialization.md 14 says, which most messages don't need and don't pay for.
+func binary(dst []byte, p Protocol, t MessageType, params Params, body func([]byte, gpbinary.Version, Params) ([]byte, error)) ([]byte, error) {
+	v := gpbinary.Version(p)
+	out, err := body(append(dst, Magic, byte(t)), v, params)
+	if err == nil {
+		return out, nil
+	}
+	converted := make(Params, len(params))
+	for i := range params {
+		converted[i].Key = params[i].Key
+		converted[i].Value, _ = gpbinary.Convert(v, params[i].Value)
+	}
+	if out, err = body(append(dst, Magic, byte(t)), v, converted); err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
 // AppendRequest appends an operation request. Clients and the links between servers use it.
 func AppendRequest(dst []byte, p Protocol, op OpCode, params Params) ([]byte, error) {
 	return appendRequest(dst, p, TypeRequest, op, params)
@@ -149,8 +169,9 @@ func appendRequest(dst []byte, p Protocol, t MessageType, op OpCode, params Para
 		}
 		return gpjson.AppendRequest(dst, int(op), params)
 	}
-	return gpbinary.AppendRequest(append(dst, Magic, byte(t)), gpbinary.Version(p),
-		&gpbinary.OperationRequest{Code: byte(op), Params: params})
+	return binary(dst, p, t, params, func(dst []byte, v gpbinary.Version, params Params) ([]byte, error) {
+		return gpbinary.AppendRequest(dst, v, &gpbinary.OperationRequest{Code: byte(op), Params: params})
+	})
 }
 
 // AppendResponse appends an operation response. An empty debug message is null.
@@ -174,8 +195,9 @@ func appendResponse(dst []byte, p Protocol, t MessageType, op OpCode, rc ReturnC
 		}
 		return gpjson.AppendResponse(dst, int(op), int(rc), debug, params)
 	}
-	return gpbinary.AppendResponse(append(dst, Magic, byte(t)), gpbinary.Version(p),
-		&gpbinary.OperationResponse{Code: byte(op), ReturnCode: int16(rc), Debug: debug, Params: params})
+	return binary(dst, p, t, params, func(dst []byte, v gpbinary.Version, params Params) ([]byte, error) {
+		return gpbinary.AppendResponse(dst, v, &gpbinary.OperationResponse{Code: byte(op), ReturnCode: int16(rc), Debug: debug, Params: params})
+	})
 }
 
 // AppendEvent appends an event.
@@ -187,8 +209,9 @@ func AppendEvent(dst []byte, p Protocol, code EventCode, params Params) ([]byte,
 	if p == JSON {
 		return gpjson.AppendEvent(dst, int(code), params)
 	}
-	return gpbinary.AppendEvent(append(dst, Magic, byte(TypeEvent)), gpbinary.Version(p),
-		&gpbinary.EventData{Code: byte(code), Params: params})
+	return binary(dst, p, TypeEvent, params, func(dst []byte, v gpbinary.Version, params Params) ([]byte, error) {
+		return gpbinary.AppendEvent(dst, v, &gpbinary.EventData{Code: byte(code), Params: params})
+	})
 }
 
 // AppendDisconnect appends a disconnect message: a reason in words, to be

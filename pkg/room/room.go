@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -69,7 +70,7 @@ type Stats struct {
 
 // New returns a room without actors that waits for Create.
 func New(cfg Config, id ID) *Room {
-	return &Room{id: id, cfg: cfg.WithDefaults(), empty: Never, deadline: Never}
+	return &Room{id: id, cfg: cfg.WithDefaults(), set: settings{visible: true, open: true}, empty: Never, deadline: Never}
 }
 
 // ID returns what New was given.
@@ -97,7 +98,7 @@ func (r *Room) Tick(now time.Duration) {
 			due = append(due, a)
 		}
 	}
-	slices.SortStableFunc(due, func(a, b *actor) int { return int(r.expiry(a) - r.expiry(b)) })
+	slices.SortStableFunc(due, func(a, b *actor) int { return cmp.Compare(r.expiry(a), r.expiry(b)) })
 	for _, a := range due {
 		r.remove(a)
 		r.tellLeave(a.nr, false, 0)

@@ -89,5 +89,6 @@ const (
 	silenceTimeout   = 5 * time.Second
 	handshakeTimeout = 5 * time.Second
 	writeTimeout     = 5 * time.Second // per writeChunk
+	closeTimeout     = time.Second     // for the other side to close after we did
 	writeChunk       = 64 << 10
 )

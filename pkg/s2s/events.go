@@ -83,7 +83,7 @@ func parseEvent(code EventCode, p gpbinary.Params) (e Event, ok bool, err error)
 	case EventKickUser:
 		e = &KickUser{text(1), text(2), text(3)}
 	case EventMasters:
-		e = &Masters{f.strings(1)}
+		e = &Masters{field[[]string](f, 1)}
 	case EventConfig:
 		e = &Config{}
 	default:
@@ -102,12 +102,16 @@ type ReserveRoom struct {
 	Placement [16]byte
 	TTL       time.Duration // on the game server's clock, from receipt; in whole milliseconds
 	User      string        // who creates it
+	// Lobby is where the master put the room: clients repeat a lobby only if they
+	// named one (loadbalancing-matchmaking.md 1.1).
+	Lobby lobby.ID
 }
 
 // Params is the request's parameter table, for Link.Request with OpReserveRoom.
 func (r *ReserveRoom) Params() gpbinary.Params {
 	return gpbinary.Params{
 		param(1, r.App), param(2, r.Room), param(3, r.Placement[:]), param(4, int32(r.TTL.Milliseconds())), param(5, r.User),
+		param(6, r.Lobby.Name), param(7, byte(r.Lobby.Type)),
 	}
 }
 
@@ -117,6 +121,7 @@ func ParseReserveRoom(p gpbinary.Params) (r ReserveRoom, err error) {
 	r = ReserveRoom{
 		App: field[string](f, 1), Room: field[string](f, 2), Placement: f.array16(3),
 		TTL: time.Duration(field[int32](f, 4)) * time.Millisecond, User: field[string](f, 5),
+		Lobby: lobby.ID{Name: field[string](f, 6), Type: lobby.Type(field[byte](f, 7))},
 	}
 	if f.err == nil && r.Room == "" {
 		f.err = errRecord
@@ -145,4 +150,22 @@ func ParseExists(p gpbinary.Params) (lobby.Record, error) {
 		return lobby.Record{}, errRecord
 	}
 	return parseRecord(d.Pairs)
+}
+
+// PlacementParams are the parameters of an OpRequestPlacement request: a game
+// server asks for the right to create a room by itself, because a client comes to
+// it directly for a room that is no longer loaded (cluster.md 12.3). The answer
+// is ReserveOk or ReserveRefused.
+func PlacementParams(app, room string) gpbinary.Params {
+	return gpbinary.Params{param(1, app), param(2, room)}
+}
+
+// ParseRequestPlacement reads the parameters of an OpRequestPlacement request.
+func ParseRequestPlacement(p gpbinary.Params) (app, room string, err error) {
+	f := &fields{params: p}
+	app, room = field[string](f, 1), field[string](f, 2)
+	if f.err == nil && room == "" {
+		f.err = errRecord
+	}
+	return app, room, f.err
 }

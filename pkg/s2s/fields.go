@@ -26,17 +26,6 @@ func field[T any](f *fields, key byte) (v T) {
 	return v
 }
 
-// strings reads a string[]. V16 has no empty array of unknown type, so an empty
-// object[] is as good.
-func (f *fields) strings(key byte) []string {
-	if raw, _ := f.params.Get(key); raw != nil {
-		if a, ok := raw.(gpbinary.ObjectArray); ok && len(a) == 0 {
-			return nil
-		}
-	}
-	return field[[]string](f, key)
-}
-
 // array16 reads a byte[16]; another length is an error.
 func (f *fields) array16(key byte) (a [16]byte) {
 	b := field[[]byte](f, key)

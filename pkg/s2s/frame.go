@@ -119,3 +119,5 @@ func noEOF(err error) error {
 	}
 	return err
 }
+
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }

@@ -181,7 +181,7 @@ func parseMessage(op Op, p gpbinary.Params) (m Message, ok bool, err error) {
 	case OpRoomBatch:
 		m = &RoomBatch{rev(), f.records(2)}
 	case OpRoomRemove:
-		m = &RoomRemove{rev(), f.strings(2), RemoveReason(field[byte](f, 3))}
+		m = &RoomRemove{rev(), field[[]string](f, 2), RemoveReason(field[byte](f, 3))}
 	case OpSnapshotEnd:
 		m = &SnapshotEnd{rev()}
 	case OpUserDelta, OpMasterUserDelta:

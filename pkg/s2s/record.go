@@ -177,8 +177,8 @@ func parseRecord(pairs []gpbinary.Pair) (r lobby.Record, err error) {
 		Closing:    flags&flagClosing != 0,
 		Persistent: flags&flagPersistent != 0,
 		MaxPlayers: field[int32](f, recordMaxPlayers), Players: field[int32](f, recordPlayers), Inactive: field[int32](f, recordInactive),
-		Users: f.strings(recordUsers), InactiveUsers: f.strings(recordInactives),
-		Expected: f.strings(recordExpected), Excluded: f.strings(recordExcluded),
+		Users: field[[]string](f, recordUsers), InactiveUsers: field[[]string](f, recordInactives),
+		Expected: field[[]string](f, recordExpected), Excluded: field[[]string](f, recordExcluded),
 		Created: field[int64](f, recordCreated), Incarnation: field[int64](f, recordIncarnation), Plugin: field[string](f, recordPlugin),
 	}
 	if h := field[*gpbinary.Hashtable](f, recordProperties); h != nil && f.err == nil {

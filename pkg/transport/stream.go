@@ -63,6 +63,10 @@ func listenStream(addr string, cfg StreamConfig, kind Kind, serve func(*streamSe
 	if err != nil {
 		return nil, err
 	}
+	return serveStream(socket, cfg, kind, serve), nil
+}
+
+func serveStream(socket net.Listener, cfg StreamConfig, kind Kind, serve func(*streamSession)) *streamListener {
 	l := &streamListener{
 		cfg: cfg, limits: cfg.Limits.WithDefaults(), kind: kind, counters: cfg.Counters, socket: socket, serve: serve,
 		stop: make(chan struct{}), sessions: make(map[*streamSession]struct{}),
@@ -73,7 +77,7 @@ func listenStream(addr string, cfg StreamConfig, kind Kind, serve func(*streamSe
 	l.admission = newAdmission(l.limits)
 	l.local = unmapped(socket.Addr())
 	l.wg.Go(l.accept)
-	return l, nil
+	return l
 }
 
 // unmapped returns a TCP address with IPv4 in its short form.

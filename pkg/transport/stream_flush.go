@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -69,7 +71,11 @@ func (s *streamSession) flush() {
 		if err != nil {
 			s.mu.Lock()
 			s.broken = true
-			s.end(ReasonConnectionLost)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				s.end(ReasonTimeout)
+			} else {
+				s.end(ReasonConnectionLost)
+			}
 			s.mu.Unlock()
 		}
 	}

@@ -36,7 +36,7 @@ type streamSession struct {
 	readAt   time.Time // when the last bytes came
 	perMsg   *rate.Limiter
 	perByte  *rate.Limiter
-	// closing bytes after the last message; set before finish, nil for none.
+	// goodbye returns the bytes that follow the last message; nil for none.
 	goodbye func(Reason) []byte
 
 	// appendHead writes the head of a message of n bytes. Set before the first Send.
@@ -294,7 +294,9 @@ func (s *streamSession) finish() {
 	s.end(ReasonUnknown) // has ended already, or else serve has returned early
 	reason := s.reason
 	s.mu.Unlock()
-	s.l.counters.Closed[reason].Add(1)
+	if s.started || reason != ReasonServerDisconnect { // not the answers to plain HTTP
+		s.l.counters.Closed[reason].Add(1)
+	}
 	s.l.counters.MessagesIn.Add(s.messages)
 	if s.started {
 		s.l.counters.Peers.Add(-1)
@@ -317,6 +319,7 @@ func (s *streamSession) finish() {
 // part is the last of a connection that still stands.
 func (s *streamSession) part(reason Reason) {
 	if s.goodbye != nil {
+		_ = s.raw.SetWriteDeadline(time.Now().Add(streamCloseTimeout))
 		if _, err := s.conn.Write(s.goodbye(reason)); err != nil {
 			return
 		}

@@ -46,7 +46,7 @@ type webSocket struct {
 	partial   []byte
 	inMessage bool
 	fields    []gpbinary.Field // of pings
-	// goodbye echoes what the client closed with.
+	// farewell is the echo of the client's close frame, when that came first.
 	farewell []byte
 }
 

@@ -2,8 +2,8 @@ package transport
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,10 +51,13 @@ func (w *webSocket) handshake() bool {
 
 	var answer bytes.Buffer
 	protocol, err := upgrade(struct {
-		*strings.Reader
-		*answerWriter
-	}{strings.NewReader(head), (*answerWriter)(&answer)}, len(head))
+		io.Reader
+		io.Writer
+	}{strings.NewReader(head), &answer}, len(head))
 	if err != nil {
+		if answer.Len() == 0 { // not even a request
+			answer.Write(httpAnswer(http.StatusBadRequest, "malformed request"))
+		}
 		w.answerHTTP(answer.Bytes())
 		return false
 	}
@@ -68,11 +71,6 @@ func (w *webSocket) handshake() bool {
 	w.upgraded(protocol)
 	return true
 }
-
-// answerWriter is a buffer of which only Write is seen.
-type answerWriter bytes.Buffer
-
-func (a *answerWriter) Write(p []byte) (int, error) { return (*bytes.Buffer)(a).Write(p) }
 
 // readHead reads up to the empty line that ends the request's head, and leaves
 // in the buffer what follows it.
@@ -97,36 +95,33 @@ func (w *webSocket) readHead() (head string, ok bool) {
 	}
 }
 
-// upgrade answers the WebSocket handshake in rw, either way, and returns the protocol.
-func upgrade(rw struct {
-	*strings.Reader
-	*answerWriter
-}, size int) (photon.Protocol, error) {
-	offered := false
+// upgrade reads the WebSocket handshake from rw and answers it there, either
+// way. The first protocol of the client's list that the server knows wins; a
+// client that names none speaks JSON. size is the length of the request.
+func upgrade(rw io.ReadWriter, size int) (photon.Protocol, error) {
+	chosen, offered, known := photon.JSON, false, false
 	u := ws.Upgrader{
 		// The library wants every line to fit its buffer.
 		ReadBufferSize: max(ws.DefaultServerReadBufferSize, size),
 		Protocol: func(name []byte) bool {
-			offered = true
-			_, known := webSocketProtocols[string(name)]
-			return known
+			p, ok := webSocketProtocols[string(name)]
+			if offered = true; ok {
+				chosen, known = p, true
+			}
+			return ok
+		},
+		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
+			if offered && !known {
+				return nil, ws.RejectConnectionError(ws.RejectionStatus(http.StatusBadRequest), ws.RejectionReason("no known sub-protocol"))
+			}
+			return nil, nil
 		},
 	}
-	known := photon.Protocol(0)
-	_ = known
-	hs, err := u.Upgrade(rw)
-	if err != nil {
-		return 0, err
-	}
-	if hs.Protocol == "" && offered {
-		return 0, errors.New("no known sub-protocol")
-	}
-	if hs.Protocol == "" {
-		return photon.JSON, nil
-	}
-	return webSocketProtocols[hs.Protocol], nil
+	_, err := u.Upgrade(rw)
+	return chosen, err
 }
 
+// target is what a request line says.
 type target struct {
 	photon.Init
 	lastSegment string

@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"pkg/room", "pkg/lobby", "pkg/lobby/sqlfilter"},
 	{"pkg/s2s", "pkg/cluster", "pkg/admin"},
 	{"pkg/nameserver", "pkg/master", "pkg/gameserver", "pkg/config"},
-	{"pkg/daemon", "pkg/bench"},
+	{"pkg/daemon", "pkg/doctor"},
 	{"cmd/nameserver", "cmd/master", "cmd/gameserver", "cmd/boson", "test/e2e", "test/fuzz", "test/cluster"},
 }
 

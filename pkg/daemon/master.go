@@ -1,0 +1,266 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/boson-project/boson/pkg/admin"
+	"github.com/boson-project/boson/pkg/announce"
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/cluster"
+	"github.com/boson-project/boson/pkg/config"
+	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/master"
+	"github.com/boson-project/boson/pkg/s2s"
+)
+
+// nodeID is a server's name in the cluster.
+func nodeID(cfg config.Cluster, role string) string {
+	if cfg.NodeID != "" {
+		return cfg.NodeID
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return role + "-" + host
+}
+
+type masterNode struct {
+	*app.Server
+	cfg      *config.Config
+	log      zerolog.Logger
+	master   *master.Server
+	listener *s2s.Listener
+	s2sAddr  net.Addr
+	id       string
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	mirrors map[string]*s2s.Mirror // by game server; outlive links
+}
+
+// NewMaster makes the master of a configuration.
+func NewMaster(cfg *config.Config, log zerolog.Logger) (Node, error) {
+	n, err := newMaster(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return &operated{cfg: cfg, log: n.log, nodes: []measured{n}}, nil
+}
+
+func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
+	log = log.With().Str("server", "master").Logger()
+	a, err := authenticator(cfg)
+	if err != nil {
+		return nil, err
+	}
+	n := &masterNode{cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{}}
+	n.master = master.New(master.Options{
+		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout, MaxCCU: cfg.Apps.MaxCCU,
+		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
+		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
+		LostHold: cfg.Master.LostHold, Logger: log,
+	})
+	if cfg.Master.S2S == "" {
+		return nil, fmt.Errorf("master.s2s is empty: game servers could not reach the master")
+	}
+	n.Server, err = appServer("master", cfg, cfg.Master.Listen, nil, log, n.master)
+	return n, err
+}
+
+// Start implements Node. The S2S listener comes first: a client that finds the
+// master should find game servers too.
+func (n *masterNode) Start(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	l, err := net.Listen("tcp", n.cfg.Master.S2S)
+	if err != nil {
+		return fmt.Errorf("master.s2s: %w", err)
+	}
+	key, err := subkey(n.cfg.Cluster, "s2s")
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	n.s2sAddr = l.Addr()
+	n.listener = s2s.NewListener(s2s.ListenerConfig{
+		Self: s2s.Hello{ID: n.id, Role: s2s.RoleMaster, Generation: time.Now().UnixMilli(),
+			Cluster: n.cfg.Cluster.Name, Region: n.cfg.Cluster.Region, Version: Version},
+		Key: key,
+		Handlers: s2s.Handlers{
+			Up: n.linkUp, Down: n.linkDown, Message: n.linkMessage, Request: n.linkRequest,
+			Failed: func(addr string, err error) { n.log.Warn().Err(err).Str("address", addr).Msg("S2S link refused") },
+		},
+	})
+	n.running.Go(func() {
+		if err := n.listener.Serve(ctx, l); err != nil {
+			n.log.Error().Err(err).Msg("S2S listener ended")
+		}
+	})
+	if err := n.Server.Start(); err != nil {
+		cancel()
+		n.running.Wait()
+		return err
+	}
+	set := announce.Build(announcement(n.cfg.Master.Announce), boundPorts(n.Bound()))
+	logAddresses(n.log, n.Bound(), set)
+	n.log.Info().Stringer("s2s", n.s2sAddr).Str("cluster", n.cfg.Cluster.Name).Str("region", n.cfg.Cluster.Region).Msg("listening for game servers")
+	if n.cfg.Cluster.Gossip.Listen != "" {
+		_, err = startGossip(ctx, n.cfg, n.log, &n.running, cluster.Node{
+			ID: n.id, Role: cluster.Master, S2S: s2sAnnounce(n.cfg, n.s2sAddr), Addresses: set,
+		}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *masterNode) metrics() prometheus.Collector {
+	return admin.NewServerMetrics("ms", n.Server,
+		admin.Gauge{Name: "gameservers", Help: "game servers with a link", Read: func() float64 {
+			up := 0
+			for _, s := range n.master.Servers() {
+				if s.Up {
+					up++
+				}
+			}
+			return float64(up)
+		}})
+}
+
+// linkUp registers a game server and answers for its rooms from now on.
+func (n *masterNode) linkUp(l *s2s.Link) {
+	hello := l.Peer()
+	if hello.Role != s2s.RoleGameServer {
+		return
+	}
+	id := hello.ID
+	n.mu.Lock()
+	m := n.mirrors[id]
+	if m == nil {
+		m = &s2s.Mirror{
+			Upsert: func(r lobby.Record) { n.master.Upsert(id, &r) },
+			Remove: func(appKey, name string, _ s2s.RemoveReason) { n.master.Remove(id, appKey, name) },
+		}
+		n.mirrors[id] = m
+	}
+	n.mu.Unlock()
+	m.Reset()
+	n.master.ServerUp(master.GameServer{
+		ID: id, Addresses: hello.Addresses, Seen: remoteAddr(l),
+		Reserve: func(ctx context.Context, r master.Reservation) (master.ReserveResult, error) {
+			req := s2s.ReserveRoom{App: r.App, Room: r.Room, Placement: r.Placement, TTL: reservationTTL, User: r.User, Lobby: r.Lobby}
+			resp, err := l.Request(ctx, s2s.OpReserveRoom, req.Params())
+			if err != nil {
+				return master.ReserveRefused, err
+			}
+			if resp.ReturnCode < 0 {
+				return master.ReserveRefused, errors.New(resp.Debug)
+			}
+			return master.ReserveResult(resp.ReturnCode), nil
+		},
+	}, cluster.State(hello.State))
+}
+
+// reservationTTL is how long a game server keeps a name for a client
+// (cluster.md 14).
+const reservationTTL = 20 * time.Second
+
+func remoteAddr(l *s2s.Link) netip.Addr {
+	ap, err := netip.ParseAddrPort(l.RemoteAddr().String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
+}
+
+func (n *masterNode) linkDown(l *s2s.Link, err error) {
+	hello := l.Peer()
+	if hello.Role != s2s.RoleGameServer || errors.Is(err, s2s.ErrReplaced) {
+		return
+	}
+	n.master.ServerDown(hello.ID, n.saidGoodbye(hello.ID))
+	n.log.Debug().Err(err).Str("gameserver", hello.ID).Msg("S2S link down")
+}
+
+// saidGoodbye says whether a game server left by itself, and forgets it then.
+func (n *masterNode) saidGoodbye(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	left := n.mirrors[id] == nil
+	return left
+}
+
+func (n *masterNode) linkMessage(l *s2s.Link, msg s2s.Message) {
+	id := l.Peer().ID
+	n.mu.Lock()
+	m := n.mirrors[id]
+	n.mu.Unlock()
+	switch msg := msg.(type) {
+	case *s2s.LoadReport:
+		n.master.ServerLoad(id, cluster.Level(msg.Level), cluster.State(msg.State))
+	case *s2s.Goodbye:
+		n.mu.Lock()
+		delete(n.mirrors, id)
+		n.mu.Unlock()
+	default:
+		if m == nil {
+			return
+		}
+		if err := m.Receive(l, msg); err != nil {
+			n.log.Error().Err(err).Str("gameserver", id).Msg("rooms can't be followed")
+			l.Close()
+		}
+	}
+}
+
+func (n *masterNode) linkRequest(l *s2s.Link, r *s2s.Request) {
+	if r.Op != s2s.OpRequestPlacement {
+		_ = r.Reply(s2s.ReturnUnknown, "unknown operation", nil)
+		return
+	}
+	appKey, name, err := s2s.ParseRequestPlacement(r.Params)
+	if err != nil {
+		_ = r.Reply(s2s.ReturnUnknown, err.Error(), nil)
+		return
+	}
+	n.master.RequestPlacement(l.Peer().ID, appKey, name, func(granted bool) {
+		rc := s2s.ReserveRefused
+		if granted {
+			rc = s2s.ReserveOk
+		}
+		_ = r.Reply(rc, "", nil) // a link that is down has no use for it
+	})
+}
+
+// Drain implements Node: clients reconnect to another master, rooms go on.
+func (n *masterNode) Drain(context.Context) error { return nil }
+
+// Ready implements Node.
+func (n *masterNode) Ready() error {
+	if !n.master.Ready() {
+		return errors.New("no game server has connected yet")
+	}
+	return nil
+}
+
+// Stop implements Node.
+func (n *masterNode) Stop(ctx context.Context) error {
+	err := n.Shutdown(ctx)
+	n.cancel()
+	n.running.Wait()
+	n.master.Close()
+	return err
+}

@@ -1,0 +1,184 @@
+package enet
+
+import (
+	"time"
+
+	"github.com/boson-project/boson/pkg/photon"
+)
+
+// Send queues a message. It keeps msg, which nobody may change afterwards; it
+// may be shared with other connections. A message above MTU-48 travels in
+// reliable fragments, whatever its mode (wire.md 3.3, 3.13). A channel that the
+// client did not announce is replaced by channel 0 (wire.md 3.6).
+//
+// When the queue is full an unreliable message takes the place of older
+// unreliable ones, or is dropped; a reliable one is refused with ErrQueueFull,
+// after which the connection should be ended. An empty queue takes any message
+// up to Config.MaxMessageSize.
+func (c *Conn) Send(msg []byte, d photon.Delivery) error {
+	if c.state > Connected {
+		return ErrClosed
+	}
+	if len(msg) > c.cfg.MaxMessageSize {
+		return ErrMessageTooBig
+	}
+	if d.Channel >= c.channelN {
+		d.Channel = 0
+	}
+	unsequenced := c.unsequenced && d.Mode >= photon.UnreliableUnsequenced
+	reliable := d.Mode == photon.Reliable || d.Mode == photon.ReliableUnsequenced
+	if len(msg) > c.fragmentSize() {
+		return c.sendFragments(d.Channel, msg, unsequenced)
+	}
+	size := unreliableSize + len(msg)
+	if reliable {
+		size = commandSize + len(msg)
+	}
+	ch := c.channelFor(d.Channel)
+	if !c.makeRoom(ch, size, reliable) {
+		if reliable {
+			return ErrQueueFull
+		}
+		c.cfg.Stats.DroppedUnreliable++
+		return nil
+	}
+	cmd := c.cfg.newCommand()
+	cmd.msg, cmd.channel, cmd.reserved = msg, d.Channel, reservedByte
+	switch {
+	case reliable && unsequenced:
+		ch.outUnseq++
+		cmd.kind, cmd.flags, cmd.sequence = typeReliableUnsequenced, flagReliable|flagUnsequenced, ch.outUnseq
+	case reliable:
+		ch.outRel++
+		cmd.kind, cmd.flags, cmd.sequence = typeReliable, flagReliable, ch.outRel
+	case unsequenced:
+		c.unseqOut++
+		cmd.kind, cmd.flags, cmd.number = typeUnsequenced, flagUnsequenced, c.unseqOut
+	default:
+		ch.outUnrel++
+		cmd.kind, cmd.sequence, cmd.number = typeUnreliable, ch.outRel, ch.outUnrel
+	}
+	c.enqueue(ch, cmd)
+	return nil
+}
+
+func (c *Conn) fragmentSize() int { return int(c.mtu) - fragmentReserve }
+
+func (c *Conn) sendFragments(number byte, msg []byte, unsequenced bool) error {
+	part := c.fragmentSize()
+	count := (len(msg) + part - 1) / part
+	ch := c.channelFor(number)
+	if !c.makeRoom(ch, len(msg)+count*fragmentHeader, true) {
+		return ErrQueueFull
+	}
+	kind, flags, last := typeFragment, byte(flagReliable), &ch.outRel
+	if unsequenced {
+		kind, flags, last = typeFragmentUnsequenced, flagReliable|flagUnsequenced, &ch.outUnseq
+	}
+	start := *last + 1
+	for i := range count {
+		off := i * part
+		*last++
+		cmd := c.cfg.newCommand()
+		cmd.kind, cmd.flags, cmd.channel, cmd.reserved = kind, flags, number, reservedByte
+		cmd.sequence, cmd.number = *last, start
+		cmd.fragments, cmd.fragment = uint32(count), uint32(i)
+		cmd.total, cmd.offset = uint32(len(msg)), uint32(off)
+		cmd.msg = msg[off:min(off+part, len(msg))]
+		c.enqueue(ch, cmd)
+	}
+	return nil
+}
+
+func (c *Conn) enqueue(ch *channel, cmd *command) {
+	ch.order++
+	cmd.order = ch.order
+	if cmd.reliable() {
+		ch.reliable.push(cmd)
+	} else {
+		ch.unreliable.push(cmd)
+	}
+	c.queued++
+	c.queuedBytes += cmd.size()
+}
+
+// fits tells whether size more bytes may be queued.
+func (c *Conn) fits(size int) bool {
+	return c.queuedBytes == 0 || c.queuedBytes+size <= c.cfg.MaxQueuedBytes
+}
+
+// makeRoom tells whether size more bytes may be queued on ch. For that it drops
+// the oldest unreliable messages: of the channel for an unreliable one, of every
+// channel for a reliable one.
+func (c *Conn) makeRoom(ch *channel, size int, reliable bool) bool {
+	for ch.unreliable.head != nil && !c.fits(size) {
+		c.dropUnreliable(ch)
+	}
+	if !reliable || c.fits(size) {
+		return c.fits(size)
+	}
+	for _, other := range c.channels {
+		for other != nil && other.unreliable.head != nil && !c.fits(size) {
+			c.dropUnreliable(other)
+		}
+	}
+	return c.fits(size)
+}
+
+func (c *Conn) dropUnreliable(ch *channel) {
+	cmd := ch.unreliable.head
+	c.unqueue(&ch.unreliable, cmd)
+	c.cfg.release(cmd)
+	c.cfg.Stats.DroppedUnreliable++
+}
+
+func (c *Conn) unqueue(q *queue, cmd *command) {
+	q.remove(cmd)
+	c.queued--
+	c.queuedBytes -= cmd.size()
+}
+
+// rateWindow is how often the transmit rate is checked (wire.md 14).
+const rateWindow = 200 * time.Millisecond
+
+// rateUsedUp is true when the bytes of the current window are spent.
+func (c *Conn) rateUsedUp() bool {
+	return c.cfg.TransmitRate > 0 && c.rateBytes >= c.cfg.TransmitRate/int(time.Second/rateWindow)
+}
+
+// pick returns the queued command that must leave next and its queue, or nil
+// when none may: lower channels first, within a channel in order of the calls.
+// An unsequenced unreliable command may pass reliable ones that wait for the
+// window. What is unreliable and above the transmit rate is dropped.
+func (c *Conn) pick() (*queue, *command) {
+	if c.queued == 0 {
+		return nil, nil
+	}
+	limited := c.rateUsedUp()
+	for _, ch := range c.channels {
+		if ch == nil {
+			continue
+		}
+		for limited && ch.unreliable.head != nil {
+			c.dropUnreliable(ch)
+		}
+		r, u := ch.reliable.head, ch.unreliable.head
+		open := r != nil && !limited && c.windowOpen(ch, r)
+		if u != nil && (r == nil || before(u.order, r.order) || !open && u.kind == typeUnsequenced) {
+			return &ch.unreliable, u
+		}
+		if open {
+			return &ch.reliable, r
+		}
+	}
+	return nil, nil
+}
+
+// windowOpen tells whether one more reliable command may be in flight.
+func (c *Conn) windowOpen(ch *channel, cmd *command) bool {
+	if c.inFlight == 0 {
+		return true
+	}
+	return c.inFlightBytes+cmd.size() <= c.cfg.WindowBytes && c.inFlight < c.cfg.WindowCommands &&
+		ch.sent.n+ch.sentUnsequenced.n < c.cfg.ChannelWindow
+}

@@ -1,0 +1,66 @@
+package lobby
+
+import (
+	"github.com/boson-project/boson/pkg/lobby/sqlfilter"
+	"github.com/boson-project/boson/pkg/photon"
+)
+
+// lobby is the rooms and watchers of one lobby. It exists while it has either.
+type lobby struct {
+	id    ID
+	rooms int // of all states
+	// live and players are counts for statistics.
+	live, players int
+
+	// lists holds the rooms of each class but hidden. open is where random joins
+	// look; it has reserved and kept rooms too.
+	lists [closed + 1]roomList
+	index map[indexKey]*roomList // open rooms
+	// columns are the types that SQL columns are locked to.
+	columns [sqlfilter.Columns]sqlfilter.Kind
+	// last is the room that SerialMatching chose last.
+	last order
+
+	// What watch.go needs.
+	watches  []*watch // in the order in which they joined
+	listings map[string]*listing
+	shown    int        // listings that have a room
+	dirty    []*listing // changed since they were last told
+	clock    uint64     // counts what happens to watchers and listings
+	changes  uint64     // counts changes of listings
+	flushes  uint64
+	initial  *initialList // the last one made, if it can still be right
+}
+
+func newLobby(id ID) *lobby {
+	return &lobby{id: id, index: make(map[indexKey]*roomList), listings: make(map[string]*listing)}
+}
+
+// ParseID returns the lobby that a request names by parameters 213 and 212. A
+// lobby without a name is the default lobby, whatever type is given
+// (loadbalancing-matchmaking.md 1).
+func ParseID(name string, typ byte) (ID, error) {
+	if name == "" {
+		return ID{}, nil
+	}
+	switch t := Type(typ); t {
+	case Default, SQL, AsyncRandom:
+		return ID{name, t}, nil
+	}
+	return ID{}, fail(photon.ReturnInvalidOperation, "lobby type %d is unknown", typ)
+}
+
+// CheckLobby says whether a lobby exists or may come to be.
+func (a *App) CheckLobby(id ID) error {
+	if a.lobbies[id] == nil && len(a.lobbies) >= a.cfg.MaxLobbies {
+		return fail(photon.ReturnInvalidOperation, "there are %d lobbies, and no more are allowed", len(a.lobbies))
+	}
+	return nil
+}
+
+// dropIfIdle ends a lobby without rooms and watchers.
+func (a *App) dropIfIdle(l *lobby) {
+	if l.rooms == 0 && len(l.watches) == 0 && a.lobbies[l.id] == l {
+		delete(a.lobbies, l.id)
+	}
+}

@@ -1,0 +1,52 @@
+package lobby
+
+import (
+	"cmp"
+	"slices"
+)
+
+// LobbyStats is a lobby's counts (loadbalancing-matchmaking.md 7.2).
+type LobbyStats struct {
+	ID      ID
+	Players int32 // clients in the lobby, and active actors in its rooms
+	Rooms   int32 // confirmed by game servers
+}
+
+func (l *lobby) stats() LobbyStats {
+	return LobbyStats{l.id, int32(l.players + len(l.watches)), int32(l.live)}
+}
+
+// LobbyStats returns the counts of one lobby, zeros for an unknown one.
+func (a *App) LobbyStats(id ID) LobbyStats {
+	if l := a.lobbies[id]; l != nil {
+		return l.stats()
+	}
+	return LobbyStats{ID: id}
+}
+
+// AllLobbyStats returns the counts of the default lobby, which is always there,
+// and of all lobbies with rooms or players, by name and type. Config.StatsLimit
+// leaves out the emptier ones.
+func (a *App) AllLobbyStats() []LobbyStats {
+	out := make([]LobbyStats, 0, len(a.lobbies)+1)
+	for id, l := range a.lobbies {
+		if s := l.stats(); id != (ID{}) && s.Players+s.Rooms > 0 {
+			out = append(out, s)
+		}
+	}
+	byID := func(x, y LobbyStats) int {
+		return cmp.Or(cmp.Compare(x.ID.Name, y.ID.Name), cmp.Compare(x.ID.Type, y.ID.Type))
+	}
+	if limit := a.cfg.StatsLimit; limit > 0 && len(out) >= limit {
+		slices.SortFunc(out, func(x, y LobbyStats) int {
+			return cmp.Or(cmp.Compare(y.Players, x.Players), cmp.Compare(y.Rooms, x.Rooms), byID(x, y))
+		})
+		out = out[:limit-1]
+	}
+	slices.SortFunc(out, byID)
+	return append([]LobbyStats{a.LobbyStats(ID{})}, out...)
+}
+
+// Idle says that the application has no rooms, no reserved names and no clients
+// on masters: nobody would miss it.
+func (a *App) Idle() bool { return len(a.rooms) == 0 && a.peers == 0 && len(a.watches) == 0 }

@@ -1,0 +1,302 @@
+// Package master is the application of lobbies and matchmaking: it knows all
+// rooms of its cluster, sends clients to the game server that has their room or
+// is to make it, and keeps lists, friends and statistics (loadbalancing.md 3.6,
+// loadbalancing-matchmaking.md). It hosts no rooms; what it knows of them comes
+// from the game servers and can be lost without harm (cluster.md 10).
+package master
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/cluster"
+	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/photon"
+)
+
+// Options of a master.
+type Options struct {
+	Auth        *auth.Authenticator
+	AuthTimeout time.Duration
+	Lobby       lobby.Config
+	// MaxCCU is the limit of players of one application; 0 is none.
+	MaxCCU int
+	// StatsInterval between two AppStats events, LobbyStatsInterval between two
+	// LobbyStats events.
+	StatsInterval, LobbyStatsInterval time.Duration
+	// LostHold is how long rooms of a game server without link stay known.
+	LostHold time.Duration
+	Logger   zerolog.Logger
+}
+
+// Server is the master application.
+type Server struct {
+	opt     Options
+	log     zerolog.Logger
+	router  app.Router[*request]
+	servers *servers
+	asking  sync.WaitGroup // reservations under way at game servers
+
+	mu   sync.Mutex // apps
+	apps map[string]*application
+}
+
+// New returns a master, to be run by an app.Server.
+func New(opt Options) *Server {
+	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), apps: map[string]*application{}}
+	app.Handle(&s.router, photon.OpJoinLobby, s.joinLobby)
+	app.Handle(&s.router, photon.OpLeaveLobby, s.leaveLobby)
+	app.HandleRaw(&s.router, photon.OpCreateGame, s.createGame)
+	app.HandleRaw(&s.router, photon.OpJoinGame, s.joinGame)
+	app.HandleRaw(&s.router, photon.OpJoinRandomGame, s.joinRandomGame)
+	app.Handle(&s.router, photon.OpFindFriends, s.findFriends)
+	app.Handle(&s.router, photon.OpGetLobbyStats, s.getLobbyStats)
+	app.Handle(&s.router, photon.OpGetGameList, s.getGameList)
+	app.Handle(&s.router, photon.OpServerSettings, s.serverSettings)
+	app.Handle(&s.router, photon.OpWebRPC, s.webRPC)
+	app.Handle(&s.router, photon.OpAuthenticate, s.authenticateAgain)
+	app.Handle(&s.router, photon.OpAuthenticateOnce, s.authenticateAgain)
+	return s
+}
+
+// application is one virtual application on this master: its lobbies, and the
+// fiber that they run on.
+type application struct {
+	server *Server
+	key    string
+	fiber  *app.Fiber[func(now time.Time)]
+
+	// Only touched on the fiber.
+	lobby     *lobby.App
+	peers     map[*peer]struct{}
+	timer     *time.Timer
+	timerAt   time.Time
+	nextStats time.Time
+	nextLobby time.Time
+}
+
+// post runs fn on the fiber of a virtual application, which is made when it is
+// first asked for. An application ends only when nothing was posted to it, so
+// the lock is what makes post and end one decision.
+func (s *Server) post(key string, fn func(a *application, now time.Time)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.apps[key]
+	if a == nil {
+		a = &application{
+			server: s, key: key, peers: map[*peer]struct{}{},
+			lobby:     lobby.New(s.opt.Lobby, rand.NewPCG(rand.Uint64(), rand.Uint64())),
+			nextStats: time.Now().Add(s.opt.StatsInterval), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
+		}
+		a.fiber = app.NewFiber(0, a.run)
+		s.apps[key] = a
+	}
+	a.post(func(now time.Time) { fn(a, now) })
+}
+
+// each runs fn on the fiber of every application.
+func (s *Server) each(fn func(a *application, now time.Time)) {
+	s.mu.Lock()
+	all := make([]*application, 0, len(s.apps))
+	for _, a := range s.apps {
+		all = append(all, a)
+	}
+	s.mu.Unlock()
+	for _, a := range all {
+		a.post(func(now time.Time) { fn(a, now) })
+	}
+}
+
+// post runs fn on the application's fiber.
+func (a *application) post(fn func(now time.Time)) { a.fiber.PostAlways(fn) }
+
+// run is the fiber's turn: what was asked, then what is due.
+func (a *application) run(batch []func(now time.Time)) {
+	now := time.Now()
+	for _, fn := range batch {
+		fn(now)
+	}
+	a.tick(now)
+}
+
+func (a *application) tick(now time.Time) {
+	if d := a.lobby.Deadline(); !d.IsZero() && !d.After(now) {
+		a.lobby.Tick(now)
+	}
+	if !a.nextStats.After(now) {
+		a.nextStats = now.Add(a.server.opt.StatsInterval)
+		a.sendStats()
+		if a.idle() && a.end() {
+			return
+		}
+	}
+	if !a.nextLobby.After(now) {
+		a.nextLobby = now.Add(a.server.opt.LobbyStatsInterval)
+		a.sendLobbyStats()
+	}
+	a.arm(now)
+}
+
+// arm sets the timer for what comes next.
+func (a *application) arm(now time.Time) {
+	at := a.nextStats
+	if a.nextLobby.Before(at) {
+		at = a.nextLobby
+	}
+	if d := a.lobby.Deadline(); !d.IsZero() && d.Before(at) {
+		at = d
+	}
+	if a.timer != nil && a.timerAt.Equal(at) {
+		return
+	}
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.timerAt = at
+	a.timer = time.AfterFunc(at.Sub(now), func() { a.post(func(time.Time) { a.timerAt = time.Time{} }) })
+}
+
+// idle says that nobody would miss the application.
+func (a *application) idle() bool {
+	return len(a.peers) == 0 && a.lobby.Idle()
+}
+
+// end drops an application that nobody uses, so that clients who invent AppIds
+// leave nothing behind. False: something was posted meanwhile.
+func (a *application) end() bool {
+	s := a.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.fiber.Len() > 0 {
+		return false
+	}
+	delete(s.apps, a.key)
+	return true
+}
+
+// Close ends the timers and waits for the fibers. The app.Server must have shut
+// down and the S2S listener closed before.
+func (s *Server) Close() {
+	s.asking.Wait()
+	s.mu.Lock()
+	all := make([]*application, 0, len(s.apps))
+	for _, a := range s.apps {
+		all = append(all, a)
+	}
+	s.mu.Unlock()
+	for _, a := range all {
+		a.fiber.Close()
+		if a.timer != nil {
+			a.timer.Stop()
+		}
+	}
+	s.servers.mu.Lock()
+	defer s.servers.mu.Unlock()
+	for _, g := range s.servers.all {
+		if g.lost != nil {
+			g.lost.Stop()
+		}
+	}
+}
+
+// Servers returns the game servers that this master knows.
+func (s *Server) Servers() []ServerStatus { return s.servers.status() }
+
+// Ready says whether rooms can be placed.
+func (s *Server) Ready() bool { return s.servers.up() > 0 }
+
+// ServerUp registers a game server whose link is up. Its snapshot follows.
+func (s *Server) ServerUp(g GameServer, state cluster.State) {
+	s.servers.mu.Lock()
+	old := s.servers.all[g.ID]
+	if old == nil {
+		old = &gameServer{}
+		s.servers.all[g.ID] = old
+	}
+	if old.lost != nil {
+		old.lost.Stop()
+		old.lost = nil
+	}
+	old.GameServer, old.up, old.state, old.level = g, true, state, cluster.Lowest
+	s.servers.mu.Unlock()
+	s.log.Info().Str("gameserver", g.ID).Interface("announces", g.Addresses).Msg("game server is up")
+	s.each(func(a *application, now time.Time) { a.lobby.Resume(now, g.ID) })
+}
+
+// ServerLoad takes a load report.
+func (s *Server) ServerLoad(id string, level cluster.Level, state cluster.State) {
+	s.servers.mu.Lock()
+	defer s.servers.mu.Unlock()
+	g := s.servers.all[id]
+	if g == nil {
+		return
+	}
+	if g.level != level || g.state != state {
+		s.log.Info().Str("gameserver", id).Stringer("level", level).Stringer("state", state).Msg("game server's load level or state changed")
+	}
+	g.level, g.state = level, state
+}
+
+// ServerDown says that a game server's link is down: nothing is placed there,
+// its rooms stay known for LostHold, or go at once when it left by itself
+// (cluster.md 15).
+func (s *Server) ServerDown(id string, left bool) {
+	s.servers.mu.Lock()
+	g := s.servers.all[id]
+	if g == nil {
+		s.servers.mu.Unlock()
+		return
+	}
+	g.up = false
+	hold := s.opt.LostHold
+	if left {
+		hold = 0
+	}
+	if g.lost != nil {
+		g.lost.Stop()
+	}
+	g.lost = time.AfterFunc(hold, func() { s.forget(id) })
+	s.servers.mu.Unlock()
+	s.log.Warn().Str("gameserver", id).Bool("left", left).Msg("game server is down")
+	if !left {
+		s.each(func(a *application, now time.Time) { a.lobby.Suspend(now, id) })
+	}
+}
+
+func (s *Server) forget(id string) {
+	s.servers.mu.Lock()
+	g := s.servers.all[id]
+	if g == nil || g.up {
+		s.servers.mu.Unlock()
+		return
+	}
+	delete(s.servers.all, id)
+	s.servers.mu.Unlock()
+	s.log.Warn().Str("gameserver", id).Msg("game server is lost, its rooms are gone")
+	s.each(func(a *application, now time.Time) { a.lobby.RemoveServer(now, id) })
+}
+
+// Upsert takes a room's newest record from a game server.
+func (s *Server) Upsert(id string, r *lobby.Record) {
+	s.post(r.App, func(a *application, now time.Time) { a.lobby.Upsert(now, id, r) })
+}
+
+// Remove takes the end of a room.
+func (s *Server) Remove(id, appKey, name string) {
+	s.post(appKey, func(a *application, now time.Time) { a.lobby.Remove(now, id, name) })
+}
+
+// RequestPlacement says whether a game server may create a room that was not
+// reserved: nobody else has the name (cluster.md 12.3). answer is called from
+// the application's fiber.
+func (s *Server) RequestPlacement(id, appKey, name string, answer func(granted bool)) {
+	s.post(appKey, func(a *application, now time.Time) {
+		server, _, ok := a.lobby.Lookup(name)
+		answer(!ok || server == id)
+	})
+}

@@ -1,0 +1,291 @@
+package master
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/photon"
+)
+
+// respondError answers with an error of package lobby, or any other.
+func respondError(p app.Responder, op app.Op, err error) {
+	var le *lobby.Error
+	if errors.As(err, &le) {
+		p.Respond(op, le.Code, le.Text, nil)
+		return
+	}
+	app.RespondError(p, op, err)
+}
+
+type lobbyParams struct {
+	Name string `photon:"213,optional"`
+	Type byte   `photon:"212,optional"`
+}
+
+// joinLobby answers first; the room list follows (loadbalancing-operations.md 3.4).
+func (s *Server) joinLobby(p *request, op app.Op, req *lobbyParams) {
+	id, err := lobby.ParseID(req.Name, req.Type)
+	if err == nil {
+		err = p.app.lobby.CheckLobby(id)
+	}
+	if err != nil {
+		respondError(p, op, err)
+		return
+	}
+	p.Respond(op, photon.ReturnOk, "", nil)
+	if err := p.app.lobby.JoinLobby(p.now, p.peer, id); err != nil {
+		s.log.Warn().Err(err).Msg("lobby could not be joined")
+	}
+}
+
+type leaveLobby struct{}
+
+func (s *Server) leaveLobby(p *request, op app.Op, _ *leaveLobby) {
+	p.app.lobby.LeaveLobby(p.peer)
+	p.Respond(op, photon.ReturnOk, "", nil)
+}
+
+// lobbyFor reads the lobby of a matchmaking request
+// (loadbalancing-matchmaking.md 1.1).
+func (p *request) lobbyFor(r *photon.Request) (lobby.ID, error) {
+	name, _, err := r.String(photon.ParamLobbyName)
+	if err != nil {
+		return lobby.ID{}, err
+	}
+	typ, _, err := r.Byte(photon.ParamLobbyType)
+	if err != nil {
+		return lobby.ID{}, err
+	}
+	id, err := lobby.ParseID(name, typ)
+	if err != nil {
+		return lobby.ID{}, err
+	}
+	return p.app.lobby.LobbyFor(p.peer, id), nil
+}
+
+// collect keeps the first error of a row of getters.
+func collect[T any](into *error) func(v T, _ bool, err error) T {
+	return func(v T, _ bool, err error) T {
+		if err != nil && *into == nil {
+			*into = err
+		}
+		return v
+	}
+}
+
+func (s *Server) createGame(p *request, r *photon.Request) {
+	op := app.OpOf(r)
+	q := lobby.CreateRequest{User: p.token.UserID}
+	var err error
+	q.Name = collect[string](&err)(r.String(photon.ParamRoomName))
+	q.Expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
+	q.Options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
+	if err == nil {
+		q.Lobby, err = p.lobbyFor(r)
+	}
+	if err == nil {
+		err = checkName(q.Name)
+	}
+	if err != nil {
+		respondError(p, op, err)
+		return
+	}
+	match, err := p.app.lobby.Create(p.now, q)
+	s.send(p, op, match, err)
+}
+
+func (s *Server) joinGame(p *request, r *photon.Request) {
+	op := app.OpOf(r)
+	q := lobby.JoinRequest{User: p.token.UserID}
+	var err error
+	q.Name = collect[string](&err)(r.String(photon.ParamRoomName))
+	q.Mode = photon.JoinMode(collect[byte](&err)(r.Byte(photon.ParamJoinMode)))
+	q.Expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
+	q.Options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
+	if err == nil {
+		q.Lobby, err = p.lobbyFor(r)
+	}
+	if err == nil {
+		err = checkName(q.Name)
+	}
+	if err != nil {
+		respondError(p, op, err)
+		return
+	}
+	match, err := p.app.lobby.Join(p.now, q)
+	s.send(p, op, match, err)
+}
+
+// maxRoomName is the longest room name in bytes (loadbalancing.md 10).
+const maxRoomName = 256
+
+func checkName(name string) error {
+	if len(name) > maxRoomName {
+		return photon.BadParam(photon.ParamRoomName, "has %d bytes, at most %d", len(name), maxRoomName)
+	}
+	return nil
+}
+
+func (s *Server) joinRandomGame(p *request, r *photon.Request) {
+	op := app.OpOf(r)
+	q := lobby.RandomRequest{User: p.token.UserID, ByValue: r.Protocol == photon.JSON}
+	var err error
+	q.Mode = photon.MatchmakingMode(collect[byte](&err)(r.Byte(photon.ParamMatchMakingType)))
+	q.Create = photon.JoinMode(collect[byte](&err)(r.Byte(photon.ParamJoinMode))) == photon.CreateIfNotExists
+	q.Name = collect[string](&err)(r.String(photon.ParamRoomName))
+	q.SQL = collect[string](&err)(r.String(photon.ParamData))
+	q.Expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
+	q.Filter = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
+	// Old clients and JavaScript send the new room's properties as 251.
+	q.Options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamProperties))
+	if err == nil {
+		q.Lobby, err = p.lobbyFor(r)
+	}
+	if err == nil {
+		err = checkName(q.Name)
+	}
+	if err != nil {
+		respondError(p, op, err)
+		return
+	}
+	match, err := p.app.lobby.JoinRandom(p.now, q)
+	s.send(p, op, match, err)
+}
+
+// send answers a client with the game server that has its room, after one was
+// found for a room that is to be created.
+func (s *Server) send(p *request, op app.Op, match lobby.Match, err error) {
+	switch {
+	case err != nil:
+		respondError(p, op, err)
+	case match.Reservation != 0:
+		s.place(p.peer, op, match, nil)
+	default:
+		address, ok := s.servers.address(match.Server, p.Info().Kind, p.Info().Remote.Addr())
+		if !ok {
+			p.Respond(op, photon.ReturnServerFull, "the room's game server does not offer "+p.Info().Kind.String(), nil)
+			return
+		}
+		s.sendTo(p.peer, op, match.Room, address)
+	}
+}
+
+func (s *Server) sendTo(p *peer, op app.Op, room, address string) {
+	token, err := s.opt.Auth.Refresh(p.token, time.Now())
+	if err != nil {
+		app.RespondError(p, op, err)
+		return
+	}
+	p.Respond(op, photon.ReturnOk, "", photon.Params{
+		photon.Param(photon.ParamAddress, address), photon.Param(photon.ParamRoomName, room), photon.Param(photon.ParamToken, token),
+	})
+}
+
+const (
+	// reserveTimeout is how long a game server may take to answer, placeTries
+	// how many are asked (cluster.md 14).
+	reserveTimeout = 500 * time.Millisecond
+	placeTries     = 3
+)
+
+// place finds a game server for a reserved name and asks it to expect the
+// client. It runs on the fiber; the question itself does not.
+func (s *Server) place(p *peer, op app.Op, match lobby.Match, tried []string) {
+	a := p.app
+	server, address, ok := GameServer{}, "", false
+	if len(tried) < placeTries {
+		server, address, ok = s.servers.choose(p.Info().Kind, p.Info().Remote.Addr(), tried)
+	}
+	now := time.Now()
+	if !ok {
+		a.lobby.Release(now, match.Room, match.Reservation)
+		p.Respond(op, photon.ReturnServerFull, "no game server can take the room now", nil)
+		p.resume(now)
+		return
+	}
+	if !a.lobby.Place(now, match.Room, match.Reservation, server.ID) {
+		p.Respond(op, photon.ReturnServerFull, "the room's reservation is over", nil)
+		p.resume(now)
+		return
+	}
+	p.busy = true
+	r := Reservation{App: a.key, Room: match.Room, Lobby: match.Lobby, User: p.token.UserID}
+	_, _ = rand.Read(r.Placement[:]) // never fails, see crypto/rand
+	s.asking.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), reserveTimeout)
+		defer cancel()
+		result, err := server.Reserve(ctx, r)
+		s.post(a.key, func(_ *application, now time.Time) {
+			s.placed(now, p, op, match, append(tried, server.ID), address, result, err)
+		})
+	})
+}
+
+// placed continues with a game server's answer.
+func (s *Server) placed(now time.Time, p *peer, op app.Op, match lobby.Match, tried []string, address string, result ReserveResult, err error) {
+	a := p.app
+	if p.gone {
+		// Nobody is on the way any more.
+		a.lobby.Release(now, match.Room, match.Reservation)
+		return
+	}
+	if err != nil || result == ReserveRefused {
+		s.log.Debug().Err(err).Str("room", match.Room).Str("gameserver", tried[len(tried)-1]).Msg("game server did not reserve")
+		s.place(p, op, match, tried)
+		return
+	}
+	// ReserveExists: the room is there already, its record is on the way. A
+	// client that wanted to create it learns so from the game server.
+	s.sendTo(p, op, match.Room, address)
+	p.resume(now)
+}
+
+type findFriends struct {
+	Users   []string `photon:"1"`
+	Options int32    `photon:"2,optional"`
+}
+
+func (s *Server) findFriends(p *request, op app.Op, req *findFriends) {
+	online, rooms, err := p.app.lobby.FindFriends(p.now, req.Users, photon.FindFriendsOptions(req.Options))
+	if err != nil {
+		respondError(p, op, err)
+		return
+	}
+	p.Respond(op, photon.ReturnOk, "", photon.Params{
+		photon.Param(photon.ParamFindFriendsOnline, online), photon.Param(photon.ParamFindFriendsRoomIDs, rooms),
+	})
+}
+
+type getGameList struct {
+	Name   string `photon:"213"`
+	Type   byte   `photon:"212"`
+	Filter string `photon:"245"`
+}
+
+func (s *Server) getGameList(p *request, op app.Op, req *getGameList) {
+	id, err := lobby.ParseID(req.Name, req.Type)
+	if err != nil {
+		respondError(p, op, err)
+		return
+	}
+	list, err := p.app.lobby.GameList(id, req.Filter)
+	if err != nil {
+		respondError(p, op, err)
+		return
+	}
+	p.Respond(op, photon.ReturnOk, "", photon.Params{photon.Param(photon.ParamGameList, list)})
+}
+
+type webRPC struct {
+	Path string `photon:"209"`
+}
+
+// webRPC has no service to call here (loadbalancing-webhooks.md 1.1).
+func (s *Server) webRPC(p *request, op app.Op, _ *webRPC) {
+	p.Respond(op, photon.ReturnInvalidOperation, "WebRpc is not configured", nil)
+}

@@ -1,0 +1,199 @@
+package master
+
+import (
+	"time"
+
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/secure"
+	"github.com/boson-project/boson/pkg/transport"
+)
+
+// peer is one client of the master.
+type peer struct {
+	*app.Peer
+	gate   auth.Gate
+	server *Server
+
+	// token and appKey are set before the gate opens and do not change.
+	token  *secure.Token
+	appKey string
+
+	// What follows belongs to the application's fiber.
+	app        *application
+	gone       bool
+	lobbyStats bool
+	// busy is set while an operation waits for a game server. Later operations
+	// wait behind it, so that answers keep the order of the questions.
+	busy    bool
+	waiting []photon.Request
+}
+
+// maxWaiting operations behind one that waits for a game server.
+const maxWaiting = 100
+
+// request is an operation on the application's fiber: whom it came from, and
+// when. It is what the router's functions get.
+type request struct {
+	*peer
+	now time.Time
+}
+
+// Connect implements app.Application.
+func (s *Server) Connect(p *app.Peer) app.Handler {
+	mp := &peer{Peer: p, server: s}
+	mp.gate.Start(p, s.opt.AuthTimeout)
+	if raw := p.Info().Token; raw != nil {
+		// AuthenticateOnce: the answer comes without a request (loadbalancing.md 3.4).
+		mp.admit(app.Op{Code: photon.OpAuthenticateOnce}, false, func() (*secure.Token, error) {
+			return s.opt.Auth.InitToken(p.Protocol(), raw, time.Now())
+		})
+	}
+	return mp
+}
+
+// Operation implements app.Handler.
+func (p *peer) Operation(r *photon.Request) {
+	if !p.gate.Authenticated() {
+		switch r.Code {
+		case photon.OpAuthenticate, photon.OpAuthenticateOnce:
+			app.Decode(p, r, p.server.authenticate)
+		default:
+			p.gate.Refuse(app.OpOf(r))
+		}
+		return
+	}
+	clone := r.Clone()
+	p.server.post(p.appKey, func(_ *application, now time.Time) { p.operation(now, clone) })
+}
+
+// operation runs on the application's fiber.
+func (p *peer) operation(now time.Time, r photon.Request) {
+	if p.gone {
+		return
+	}
+	if p.busy {
+		if len(p.waiting) >= maxWaiting {
+			p.Disconnect(photon.ReturnOperationLimitReached, "too many operations at once", transport.ReasonRateLimit)
+			return
+		}
+		p.waiting = append(p.waiting, r)
+		return
+	}
+	p.server.router.Route(&request{p, now}, &r)
+}
+
+// resume goes on with the operations that waited.
+func (p *peer) resume(now time.Time) {
+	p.busy = false
+	for len(p.waiting) > 0 && !p.busy {
+		r := p.waiting[0]
+		p.waiting = p.waiting[1:]
+		p.operation(now, r)
+	}
+	if len(p.waiting) == 0 {
+		p.waiting = nil
+	}
+}
+
+// Closed implements app.Handler.
+func (p *peer) Closed(transport.Reason) {
+	p.gate.Closed()
+	if p.appKey == "" {
+		return
+	}
+	p.server.post(p.appKey, func(a *application, now time.Time) {
+		p.gone = true
+		if p.app == nil {
+			return
+		}
+		p.waiting = nil
+		delete(a.peers, p)
+		a.lobby.LeaveLobby(p)
+		a.lobby.UserDisconnected(now, selfMaster, p.token.UserID)
+	})
+}
+
+// selfMaster is how the lobby calls this master's own connections.
+const selfMaster = ""
+
+func (s *Server) authenticate(p *peer, op app.Op, req *auth.Request) {
+	p.admit(op, req.LobbyStats, func() (*secure.Token, error) {
+		if req.Token != nil {
+			return s.opt.Auth.Open(req.Token, time.Now())
+		}
+		return s.opt.Auth.Credentials(req, time.Now())
+	})
+}
+
+type authenticateAgain struct{}
+
+// authenticateAgain answers a second Authenticate (LB-016).
+func (s *Server) authenticateAgain(p *request, op app.Op, _ *authenticateAgain) {
+	app.RespondError(p, op, p.gate.Begin())
+}
+
+func (p *peer) admit(op app.Op, lobbyStats bool, identify func() (*secure.Token, error)) {
+	if err := p.gate.Begin(); err != nil {
+		app.RespondError(p, op, err)
+		return
+	}
+	token, err := identify()
+	if err == nil {
+		err = p.useSecret(token)
+	}
+	var fresh string
+	if err == nil {
+		fresh, err = p.server.opt.Auth.Refresh(token, time.Now())
+	}
+	if err != nil {
+		p.gate.Fail(op, err)
+		return
+	}
+	p.token, p.appKey = token, p.server.opt.Auth.AppKey(token)
+	p.server.post(p.appKey, func(a *application, now time.Time) { a.enter(now, p, op, fresh, lobbyStats) })
+	p.gate.Succeed()
+}
+
+func (p *peer) useSecret(t *secure.Token) error {
+	if len(t.Secret) == 0 {
+		return nil
+	}
+	c, err := secure.NewCipher(t.Secret)
+	if err != nil {
+		return app.Fail(photon.ReturnInvalidEncryptionParameters, "token carries an unusable secret")
+	}
+	p.SetCipher(c)
+	return nil
+}
+
+// enter makes an authenticated peer one of the application's, and answers.
+func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lobbyStats bool) {
+	if p.gone {
+		return
+	}
+	if limit := a.server.opt.MaxCCU; limit > 0 {
+		if st := a.lobby.Stats(); int(st.Peers+st.Players) >= limit {
+			p.gate.Revoke(op, app.Fail(photon.ReturnMaxCcuReached, "the application has as many players as it may"))
+			return
+		}
+	}
+	p.app = a
+	a.peers[p] = struct{}{}
+	a.lobby.UserConnected(now, selfMaster, p.token.UserID)
+	params := photon.Params{
+		photon.Param(photon.ParamUserID, p.token.UserID),
+		photon.Param(photon.ParamToken, token),
+	}
+	if p.token.Nickname != "" {
+		params = append(params, photon.Param(photon.ParamNickName, p.token.Nickname))
+	}
+	p.Respond(op, photon.ReturnOk, "", params)
+	st := a.lobby.Stats()
+	p.SendEvent(photon.EventAppStats, appStats(st.Players, st.Rooms, st.Peers))
+	if lobbyStats {
+		p.lobbyStats = true
+		p.SendEvent(photon.EventLobbyStats, a.lobbyStats())
+	}
+}

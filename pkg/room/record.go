@@ -1,0 +1,50 @@
+package room
+
+import (
+	"slices"
+
+	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/lobby"
+)
+
+// Changed returns what the room publishes to masters (loadbalancing-matchmaking.md
+// 2), if that has changed since the last call, and nil otherwise. Ask after each
+// batch of work: most changes of a room don't show outside.
+func (r *Room) Changed() *lobby.Record {
+	if !r.changed {
+		return nil
+	}
+	r.changed = false
+	return r.Record()
+}
+
+// Record describes the room as it is now.
+func (r *Room) Record() *lobby.Record {
+	rec := &lobby.Record{
+		App: r.id.App, Name: r.id.Name, Lobby: r.id.Lobby,
+		Open: r.set.open && !r.cacheFull, Visible: r.set.visible, Closing: r.phase == done,
+		MaxPlayers: r.set.maxPlayers,
+		Players:    int32(len(r.actors)), Inactive: int32(len(r.actors) - len(r.active)),
+		Expected: slices.Clone(r.set.expected), Excluded: slices.Clone(r.excluded),
+		Created: r.id.Created, Incarnation: r.id.Incarnation, Plugin: r.cfg.Plugin,
+	}
+	for _, a := range r.actors {
+		if a.userID == "" {
+			continue
+		}
+		rec.Users = append(rec.Users, a.userID)
+		if !a.active() {
+			rec.InactiveUsers = append(rec.InactiveUsers, a.userID)
+		}
+	}
+	var shown []gpbinary.Pair
+	for _, key := range r.set.listed {
+		if v, ok := r.props.get(key); ok && v != nil {
+			shown = append(shown, gpbinary.Pair{Key: key, Value: v})
+		}
+	}
+	if len(shown) > 0 {
+		rec.Properties = gpbinary.NewHashtable(shown...)
+	}
+	return rec
+}

@@ -1,0 +1,528 @@
+package transport
+
+import (
+	"errors"
+	"hash/maphash"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/boson-project/boson/pkg/enet"
+	"github.com/boson-project/boson/pkg/photon"
+)
+
+// udpShard is one socket and the peers whose datagrams arrive there. Its reader
+// takes datagrams in and never sends; its pump sends, everything that waits for
+// a peer in as few datagrams as possible. So one goroutine writes to the socket,
+// and a peer's datagrams leave in order.
+//
+// Lock order: mu, then outMu. Neither is held while the socket is used.
+type udpShard struct {
+	l      *UDPListener
+	socket *udpSocket
+	wake   chan struct{} // capacity 1
+	empty  chan struct{} // closed when stopping and the last peer is gone
+	pumped chan struct{} // closed when the pump has ended
+
+	outMu  sync.Mutex // guards outbox; a leaf
+	outbox []udpOutgoing
+
+	mu         sync.Mutex // guards all below, and the peers
+	cfg        *enet.Config
+	now        time.Duration // its milliseconds are the clock's, unwrapped
+	clock      uint32
+	peers      map[endpoint]*udpPeer
+	wheel      wheel
+	sleepTick  int64      // the pump sleeps until then
+	ready      []*udpPeer // Output has something to do
+	replies    []udpReply
+	sources    sources
+	unverified struct {
+		oldest, newest *udpPeer
+		n              int
+	}
+	stopping bool
+	count    udpCounts
+	stats    enet.Stats // what was published of cfg.Stats
+
+	spare []udpOutgoing // the pump's, swapped with outbox
+}
+
+// udpOutgoing is a message, or with last the end of a session, on its way from
+// any goroutine to the pump.
+type udpOutgoing struct {
+	peer    *udpPeer
+	msg     []byte
+	channel byte
+	mode    photon.DeliveryMode
+	reason  Reason
+	last    bool
+}
+
+// udpReply is an answer without a connection.
+type udpReply struct {
+	to   endpoint
+	size uint8
+	data [64]byte
+}
+
+// udpCounts are added to the listener's counters once per batch.
+type udpCounts struct {
+	messagesIn, messagesOut   int64
+	bytesIn, bytesOut         int64
+	datagramsIn, datagramsOut int64
+	malformed                 int64
+}
+
+func newUDPShard(l *UDPListener, socket *udpSocket) *udpShard {
+	s := &udpShard{
+		l: l, socket: socket, wake: make(chan struct{}, 1), empty: make(chan struct{}), pumped: make(chan struct{}),
+		cfg: l.enetConfig(), peers: make(map[endpoint]*udpPeer), clock: l.cfg.Clock(),
+	}
+	// One turn of the clock ahead, so that no moment is near zero.
+	s.now = (1<<32 + time.Duration(s.clock)) * time.Millisecond
+	s.wheel.now = s.tick()
+	s.sleepTick = s.wheel.now
+	s.sources.seed = maphash.MakeSeed()
+	return s
+}
+
+// tick is now in milliseconds.
+func (s *udpShard) tick() int64 { return int64(s.now / time.Millisecond) }
+
+// lock takes the mutex and reads the clock.
+func (s *udpShard) lock() {
+	s.mu.Lock()
+	c := s.l.cfg.Clock()
+	// Signed, because the clock wraps.
+	if d := int32(c - s.clock); d > 0 {
+		s.now += time.Duration(d) * time.Millisecond
+		s.clock = c
+	}
+}
+
+// poke wakes the pump.
+func (s *udpShard) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// post hands o to the pump. It may be called from any goroutine, also with mu held.
+func (s *udpShard) post(o udpOutgoing) {
+	s.outMu.Lock()
+	first := len(s.outbox) == 0
+	s.outbox = append(s.outbox, o)
+	s.outMu.Unlock()
+	if first {
+		s.poke()
+	}
+}
+
+// read is the reader goroutine.
+func (s *udpShard) read() {
+	for {
+		err := s.socket.read()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			// Some systems report here that a client's port is closed (wire.md 16).
+			select {
+			case <-s.l.done:
+				return
+			case <-time.After(readRetry):
+			}
+			continue
+		}
+		in := s.socket.in
+		s.lock()
+		for i := range in.n {
+			s.input(in.from[i], in.data[i])
+		}
+		s.count.datagramsIn += int64(in.n)
+		s.publish()
+		work := len(s.ready) > 0 || len(s.replies) > 0 || s.wheel.next() < s.sleepTick
+		s.mu.Unlock()
+		if work {
+			s.poke()
+		}
+	}
+}
+
+// input handles one datagram.
+func (s *udpShard) input(from endpoint, b []byte) {
+	s.count.bytesIn += int64(len(b))
+	if isRegionPing(b) {
+		if s.sources.allowPing(from, s.tick()) {
+			s.reply(from, b)
+		}
+		return
+	}
+	h, ok := enet.ParseHeader(b)
+	if !ok {
+		s.count.malformed++
+		return
+	}
+	p := s.peers[from]
+	if p != nil && p.conn.Challenge() != h.Challenge {
+		p = p.rival
+		if p != nil && p.conn.Challenge() != h.Challenge {
+			p = nil
+		}
+	}
+	if p == nil {
+		s.connect(from, b)
+		return
+	}
+	if !p.bytes.spend(len(b), s.l.limits.MaxBytesPerSecond, s.l.limits.MaxMessageSize, s.now) {
+		p.end(ReasonRateLimit)
+	}
+	switch err := p.conn.Input(s.now, b, (*peerInput)(p)); {
+	case err == nil:
+	case errors.Is(err, enet.ErrMessageTooBig):
+		p.end(ReasonMessageTooBig)
+	case errors.Is(err, enet.ErrProtocol):
+		s.count.malformed++
+		p.end(ReasonProtocolError)
+	default:
+		s.count.malformed++
+	}
+	if p.removed {
+		return
+	}
+	if p.conn.State() == enet.Connected {
+		p.verify()
+	}
+	p.notice()
+	p.rtt.Store(int32(p.conn.RTT() / time.Millisecond))
+	s.schedule(p)
+}
+
+// connect handles a datagram of nobody we know: it is a CONNECT, or nothing.
+func (s *udpShard) connect(from endpoint, b []byte) {
+	c, ok := enet.ParseConnect(b)
+	if !ok {
+		s.count.malformed++
+		return
+	}
+	if s.stopping {
+		s.refuse(from, c, enet.ReasonServerLogic)
+		return
+	}
+	if s.l.admission.full(from.addr()) {
+		s.refuse(from, c, enet.ReasonUserLimit)
+		return
+	}
+	if s.sources.unverified[s.sources.slot(from)] >= maxUnverifiedPerAddress {
+		return
+	}
+	old := s.peers[from]
+	if old != nil && old.rival != nil {
+		s.remove(old.rival)
+	}
+	if old != nil && !old.verified {
+		s.remove(old)
+		old = nil
+	}
+	if s.unverified.n >= maxUnverified {
+		s.remove(s.unverified.oldest)
+		old = s.peers[from]
+	}
+	id, ok := s.l.ids.take()
+	if !ok {
+		s.refuse(from, c, enet.ReasonUserLimit)
+		return
+	}
+	p := &udpPeer{shard: s, addr: from, conn: enet.NewServerConn(s.cfg, c, id, s.now)}
+	if old != nil {
+		old.rival = p
+	} else {
+		s.peers[from] = p
+	}
+	s.addUnverified(p)
+	s.markReady(p)
+}
+
+func (s *udpShard) refuse(to endpoint, c enet.Connect, reason byte) {
+	s.l.counters.Refused.Add(1)
+	var b [64]byte
+	s.reply(to, enet.AppendRefusal(b[:0], c, s.now, reason))
+}
+
+// reply queues an answer without a connection; when too many wait it is lost.
+func (s *udpShard) reply(to endpoint, b []byte) {
+	if len(s.replies) >= maxReplies {
+		return
+	}
+	r := udpReply{to: to, size: uint8(len(b))}
+	copy(r.data[:], b)
+	s.replies = append(s.replies, r)
+}
+
+func (s *udpShard) addUnverified(p *udpPeer) {
+	u := &s.unverified
+	p.older = u.newest
+	if u.newest == nil {
+		u.oldest = p
+	} else {
+		u.newest.younger = p
+	}
+	u.newest = p
+	u.n++
+	s.sources.unverified[s.sources.slot(p.addr)]++
+}
+
+// dropUnverified takes p off the list of unverified peers.
+func (s *udpShard) dropUnverified(p *udpPeer) {
+	u := &s.unverified
+	if p.older == nil && u.oldest != p {
+		return
+	}
+	if p.older == nil {
+		u.oldest = p.younger
+	} else {
+		p.older.younger = p.younger
+	}
+	if p.younger == nil {
+		u.newest = p.older
+	} else {
+		p.younger.older = p.older
+	}
+	p.older, p.younger = nil, nil
+	u.n--
+	s.sources.unverified[s.sources.slot(p.addr)]--
+}
+
+// remove forgets a peer whose connection is over, or was never verified.
+func (s *udpShard) remove(p *udpPeer) {
+	if p.removed {
+		return
+	}
+	p.removed = true
+	p.closing.Store(true)
+	switch first := s.peers[p.addr]; {
+	case first == p && p.rival != nil:
+		s.peers[p.addr] = p.rival
+		p.rival = nil
+	case first == p:
+		delete(s.peers, p.addr)
+	case first != nil && first.rival == p:
+		first.rival = nil
+	}
+	s.dropUnverified(p)
+	s.wheel.remove(p)
+	s.l.ids.give(p.conn.PeerID())
+	if p.verified {
+		s.l.admission.leave(p.addr.addr())
+	}
+	p.conn.Release()
+	s.checkEmpty()
+}
+
+func (s *udpShard) checkEmpty() {
+	if !s.stopping || len(s.peers) > 0 {
+		return
+	}
+	select {
+	case <-s.empty:
+	default:
+		close(s.empty)
+	}
+}
+
+// stop begins the end of the shard: all sessions are closed.
+func (s *udpShard) stop() {
+	s.lock()
+	s.stopping = true
+	for _, p := range s.peers {
+		if p.rival != nil {
+			s.remove(p.rival)
+		}
+		if p.verified {
+			p.end(ReasonShutdown)
+		} else {
+			s.remove(p)
+		}
+	}
+	s.checkEmpty()
+	s.mu.Unlock()
+	s.poke()
+}
+
+// markReady has the pump ask p's connection for datagrams.
+func (s *udpShard) markReady(p *udpPeer) {
+	if !p.ready && !p.removed {
+		p.ready = true
+		s.ready = append(s.ready, p)
+	}
+}
+
+// schedule sees that p's connection is asked at its deadline.
+func (s *udpShard) schedule(p *udpPeer) {
+	if p.removed {
+		return
+	}
+	if p.conn.Done() {
+		s.remove(p)
+		return
+	}
+	d := p.conn.Deadline()
+	if !p.started && !p.ended && p.verified {
+		d = min(d, p.initBy)
+	}
+	if d <= s.now {
+		s.markReady(p)
+		return
+	}
+	// Rounded up: the clock must have reached the deadline.
+	s.wheel.set(p, int64((d+time.Millisecond-1)/time.Millisecond))
+}
+
+// pump is the goroutine that sends.
+func (s *udpShard) pump() {
+	defer close(s.pumped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.wake:
+			// Rooms that are about to run may have more to say to the same peers: one
+			// turn of the scheduler joins their messages in fewer datagrams.
+			runtime.Gosched()
+		case <-timer.C:
+		case <-s.l.done:
+			return
+		}
+		var sleep time.Duration
+		for more := true; more; {
+			more, sleep = s.fill()
+			// Errors are the kernel's; what is lost is sent again.
+			_ = s.socket.write()
+		}
+		timer.Reset(sleep)
+	}
+}
+
+// fill takes the outbox in and fills a batch. more tells that there is more to
+// send now; sleep is how long there is nothing to do otherwise.
+func (s *udpShard) fill() (more bool, sleep time.Duration) {
+	s.outMu.Lock()
+	s.outbox, s.spare = s.spare, s.outbox
+	s.outMu.Unlock()
+	s.lock()
+	defer s.mu.Unlock()
+	s.takeOutbox()
+	s.wheel.advance(s.tick(), s.markReady)
+	out := s.socket.out
+	n := 0
+	for ; n < len(s.replies) && !out.full(); n++ {
+		r := &s.replies[n]
+		out.add(r.to, copy(out.space(), r.data[:r.size]))
+	}
+	s.replies = s.replies[:copy(s.replies, s.replies[n:])]
+	n = 0
+	for ; n < len(s.ready) && !out.full(); n++ {
+		if p := s.ready[n]; !s.output(p, out) {
+			break // the batch is full before the peer is
+		}
+	}
+	for i := range out.n {
+		s.count.bytesOut += int64(out.size[i])
+	}
+	s.count.datagramsOut += int64(out.n)
+	rest := copy(s.ready, s.ready[n:])
+	clear(s.ready[rest:])
+	s.ready = s.ready[:rest]
+	s.publish()
+	if len(s.ready) > 0 || len(s.replies) > 0 {
+		return true, 0
+	}
+	s.sleepTick = s.wheel.next()
+	return false, time.Duration(s.sleepTick-s.tick()) * time.Millisecond
+}
+
+// outboxKeep is the capacity that an idle outbox keeps, in messages.
+const outboxKeep = 4096
+
+// takeOutbox hands what was posted to the connections.
+func (s *udpShard) takeOutbox() {
+	for i := range s.spare {
+		o := &s.spare[i]
+		p := o.peer
+		if o.last {
+			p.end(o.reason)
+			continue
+		}
+		p.outBytes.Add(-int32(len(o.msg) + udpOutgoingCost))
+		if p.removed {
+			continue
+		}
+		switch err := p.conn.Send(o.msg, photon.Delivery{Channel: o.channel, Mode: o.mode}); {
+		case err == nil:
+			s.count.messagesOut++
+			s.markReady(p)
+		case errors.Is(err, enet.ErrQueueFull):
+			p.end(ReasonSendQueueFull)
+		case errors.Is(err, enet.ErrMessageTooBig):
+			p.end(ReasonMessageTooBig)
+		}
+	}
+	clear(s.spare)
+	s.spare = s.spare[:0]
+	if cap(s.spare) > outboxKeep {
+		s.spare = nil
+	}
+}
+
+// output puts p's datagrams into the batch. It is false when the batch was full
+// before all were in; then p stays ready.
+func (s *udpShard) output(p *udpPeer, out *outBatch) bool {
+	if p.removed {
+		p.ready = false
+		return true
+	}
+	if !p.started && !p.ended && p.verified && s.now >= p.initBy {
+		p.end(ReasonInitTimeout)
+	}
+	for {
+		if out.full() {
+			return false
+		}
+		n, more := p.conn.Output(s.now, out.space())
+		if n > 0 {
+			out.add(p.addr, n)
+		}
+		if !more {
+			break
+		}
+	}
+	p.ready = false
+	p.notice()
+	s.schedule(p)
+	return true
+}
+
+// publish adds what was counted since the last time to the listener's counters.
+func (s *udpShard) publish() {
+	c, n := s.l.counters, &s.count
+	c.MessagesIn.Add(n.messagesIn)
+	c.MessagesOut.Add(n.messagesOut)
+	c.BytesIn.Add(n.bytesIn)
+	c.BytesOut.Add(n.bytesOut)
+	c.DatagramsIn.Add(n.datagramsIn)
+	c.DatagramsOut.Add(n.datagramsOut)
+	if n.malformed > 0 {
+		c.Malformed.Add(n.malformed)
+	}
+	if d := s.cfg.Stats.Resent - s.stats.Resent; d > 0 {
+		c.Resent.Add(d)
+	}
+	if d := s.cfg.Stats.DroppedUnreliable - s.stats.DroppedUnreliable; d > 0 {
+		c.DroppedUnreliable.Add(d)
+	}
+	s.stats = s.cfg.Stats
+	*n = udpCounts{}
+}
