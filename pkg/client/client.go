@@ -36,6 +36,11 @@ type Client struct {
 	settings Settings
 	handler  Handler
 	busy     chan struct{} // capacity 1: full while a call moves the client
+	// life ends with Close, and with it the call that moves the client.
+	life context.Context
+	end  context.CancelFunc
+	// closing fills busy for good.
+	closing sync.Once
 
 	mu       sync.RWMutex // guards what follows
 	conn     *connection
@@ -47,12 +52,11 @@ type Client struct {
 	cluster  string
 	authData any // parameter 245 of the authentication
 	master   string
-	room     *Room
+	room     *model
 	inLobby  bool
 	lobby    *TypedLobby
 	rooms    map[string]RoomInfo
 	stats    AppStats
-	closed   bool
 }
 
 // connection is one of the client's peers, and what its callbacks belong to.
@@ -64,31 +68,40 @@ type connection struct {
 	left bool
 }
 
+var errClosed = fmt.Errorf("client: closed: %w", ErrState)
+
 // New returns a client that is not connected yet.
 func New(settings Settings, handler Handler) *Client {
-	return &Client{
+	c := &Client{
 		settings: settings, handler: handler, busy: make(chan struct{}, 1),
 		userID: settings.UserID, nickName: settings.NickName,
 	}
+	c.life, c.end = context.WithCancel(context.Background())
+	return c
 }
 
-// begin makes the caller the only one that moves the client.
-func (c *Client) begin(ctx context.Context) error {
+// begin makes the caller the only one that moves the client, until it calls
+// finish. The context it is to use ends with the client as well.
+func (c *Client) begin(ctx context.Context) (_ context.Context, finish func(), err error) {
 	select {
 	case c.busy <- struct{}{}:
+	case <-c.life.Done():
+		return nil, nil, errClosed
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, nil, ctx.Err()
 	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.closed {
-		c.finish()
-		return ErrState
+	if c.life.Err() != nil {
+		<-c.busy
+		return nil, nil, errClosed
 	}
-	return nil
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		<-c.busy
+	}, nil
 }
-
-func (c *Client) finish() { <-c.busy }
 
 // State is where the client is.
 func (c *Client) State() State {
@@ -170,10 +183,11 @@ func (c *Client) ServerTime() (ms uint32, ok bool) {
 // Connect goes to a master, by the name server or directly, as the settings
 // say, and authenticates. Whatever the client was connected to is left.
 func (c *Client) Connect(ctx context.Context) error {
-	if err := c.begin(ctx); err != nil {
+	ctx, finish, err := c.begin(ctx)
+	if err != nil {
 		return err
 	}
-	defer c.finish()
+	defer finish()
 	c.mu.Lock()
 	c.token, c.secret, c.room = nil, nil, nil
 	c.mu.Unlock()
@@ -212,10 +226,11 @@ func (c *Client) Connect(ctx context.Context) error {
 // ReconnectToMaster goes back to the last master with the present token, after
 // the connection was lost.
 func (c *Client) ReconnectToMaster(ctx context.Context) error {
-	if err := c.begin(ctx); err != nil {
+	ctx, finish, err := c.begin(ctx)
+	if err != nil {
 		return err
 	}
-	defer c.finish()
+	defer finish()
 	return c.returnToMaster(ctx)
 }
 
@@ -230,12 +245,10 @@ func (c *Client) Disconnect() {
 // Close ends the client for good and waits for its goroutines. Calls that are
 // under way fail.
 func (c *Client) Close() {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
+	c.end()
 	c.Disconnect()
-	c.busy <- struct{}{}
-	defer c.finish()
+	// Wait for the call that is under way. No other one begins.
+	c.closing.Do(func() { c.busy <- struct{}{} })
 	c.dropConnection()
 }
 
@@ -279,10 +292,6 @@ func (c *Client) connect(ctx context.Context, r role, address string) error {
 	opt.Transport, opt.Protocol, opt.AppID, opt.TLS = c.settings.Transport, c.settings.Protocol, c.settings.AppID, c.settings.TLS
 	opt.Token, opt.Secret = nil, nil
 	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return ErrState
-	}
 	switch {
 	case r == nameServer && c.settings.AuthMode == AuthOnceWss:
 		opt.Transport = SecureWebSocket
@@ -354,13 +363,9 @@ func (c *Client) operation(ctx context.Context, op photon.OpCode, params photon.
 		return nil, fmt.Errorf("%s: %w", op, ErrState)
 	}
 	r, err := peer.operation(ctx, op, params, d, func(r *Response) {
-		c.keepToken(&r.Fields)
+		c.responded(peer, r)
 		if apply != nil {
 			apply(r)
-		}
-		if r.ReturnCode == photon.ReturnOperationLimitReached {
-			peer.fail(&DisconnectError{Cause: DisconnectByOperationLimit})
-			peer.Disconnect()
 		}
 	})
 	if err != nil {
@@ -369,7 +374,17 @@ func (c *Client) operation(ctx context.Context, op photon.OpCode, params photon.
 	return r, r.Err()
 }
 
-// keepToken takes the token out of any response (loadbalancing.md 2, rule 4).
+// responded does what any response asks for (loadbalancing.md 2, rules 4 and 5):
+// keep its token, and disconnect when a limit was reached.
+func (c *Client) responded(peer *Peer, r *Response) {
+	c.keepToken(&r.Fields)
+	if r.ReturnCode == photon.ReturnOperationLimitReached && peer != nil {
+		peer.fail(&DisconnectError{Cause: DisconnectByOperationLimit})
+		peer.Disconnect()
+	}
+}
+
+// keepToken takes the token out of a response or an event.
 func (c *Client) keepToken(f *Fields) {
 	v, ok := f.Value(photon.ParamToken)
 	if !ok {

@@ -248,6 +248,50 @@ func FuzzUnits(f *testing.F) {
 	})
 }
 
+// TestEventsDoNotAllocate holds that an event costs a load generator nothing,
+// raw and with its table.
+func TestEventsDoNotAllocate(t *testing.T) {
+	msg, err := photon.AppendEvent(nil, photon.GpBinaryV18, 7, photon.Params{
+		photon.Param(photon.ParamData, "content"), photon.Param(photon.ParamActorNr, int32(3)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := appendFrame(nil, msg, reliable)
+	for _, raw := range []bool{true, false} {
+		p, s, _ := pipe(t, TCP, photon.GpBinaryV18)
+		n := 0
+		p.opt.OnRawEvent = func(photon.EventCode, []byte, photon.Delivery) bool { n++; return raw }
+		p.opt.OnEvent = func(e *Event) {
+			if e.ActorNr() == 3 {
+				n++
+			}
+		}
+		allocs := testing.AllocsPerRun(100, func() { s.framing.next(unit) })
+		if allocs != 0 || n < 100 {
+			t.Errorf("raw %v: %v allocations, %d events", raw, allocs, n)
+		}
+	}
+}
+
+// BenchmarkReceiveEvent is the way of one event from the stream's buffer to the callback.
+func BenchmarkReceiveEvent(b *testing.B) {
+	msg, err := photon.AppendEvent(nil, photon.GpBinaryV18, 7, photon.Params{
+		photon.Param(photon.ParamData, make([]byte, 100)), photon.Param(photon.ParamActorNr, int32(3)),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	unit := appendFrame(nil, msg, reliable)
+	p := &Peer{opt: Options{Transport: TCP, OnEvent: func(*Event) {}}.withDefaults(), ready: make(chan struct{})}
+	s := newStream(p, nil, nil)
+	s.framing = &tcp{s: s}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.framing.next(unit)
+	}
+}
+
 // TestWebSocketCloseFrame: a close frame is the server's decision, and is answered.
 func TestWebSocketCloseFrame(t *testing.T) {
 	for _, code := range []ws.StatusCode{ws.StatusNormalClosure, ws.StatusInternalServerError} {
@@ -255,8 +299,8 @@ func TestWebSocketCloseFrame(t *testing.T) {
 		answered := make(chan ws.OpCode, 1)
 		go func() {
 			theirs.Write(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, "x"))))
-			if f, err := ws.ReadFrame(theirs); err == nil {
-				answered <- f.Header.OpCode
+			if op, _, err := readWebSocket(theirs); err == nil {
+				answered <- op
 			}
 		}()
 		if end := s.run(); end.Cause != DisconnectByServerLogic || (end.Err == nil) != (code == ws.StatusNormalClosure) {

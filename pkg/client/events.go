@@ -1,8 +1,6 @@
 package client
 
-import (
-	"github.com/boson-project/boson/pkg/photon"
-)
+import "github.com/boson-project/boson/pkg/photon"
 
 // onRawEvent offers a game's own event to the raw callback.
 func (n *connection) onRawEvent(code photon.EventCode, msg []byte, d photon.Delivery) bool {
@@ -109,7 +107,7 @@ func (c *Client) roomEvent(e *Event) bool {
 	return true
 }
 
-func (c *Client) propertiesChanged(room *Room, e *Event) {
+func (c *Client) propertiesChanged(room *model, e *Event) {
 	var change PropertiesChange
 	change.TargetActorNr, _ = e.Int32(photon.ParamTargetActorNr)
 	change.Sender, _ = e.Int32(photon.ParamActorNr)
@@ -134,7 +132,7 @@ func (c *Client) masterSwitched(actorNr int32) {
 }
 
 func (n *connection) onResponse(r *Response) {
-	n.c.keepToken(&r.Fields)
+	n.c.responded(n.c.Peer(), r)
 	if n.c.handler.OnResponse != nil {
 		n.c.handler.OnResponse(r)
 	}

@@ -21,6 +21,10 @@ type entry struct {
 }
 
 // CreateRoom creates a room and enters it. The room must not exist.
+//
+// When a server refuses, with an *OperationError, the client is on the master
+// again. After any other error of this and the other ways into a room the client
+// may be anywhere on the way; Connect and ReconnectToMaster start anew.
 func (c *Client) CreateRoom(ctx context.Context, params EnterRoomParams) error {
 	return c.enter(ctx, entry{
 		masterOp: photon.OpCreateGame, masterParams: masterParams(params, photon.JoinDefault),
@@ -74,10 +78,11 @@ func (c *Client) JoinRandomOrCreateRoom(ctx context.Context, random JoinRandomRo
 // ReconnectAndRejoin goes back into the room that the client was in, straight to
 // its game server, after the connection was lost.
 func (c *Client) ReconnectAndRejoin(ctx context.Context) error {
-	if err := c.begin(ctx); err != nil {
+	ctx, finish, err := c.begin(ctx)
+	if err != nil {
 		return err
 	}
-	defer c.finish()
+	defer finish()
 	c.mu.RLock()
 	room := c.room
 	c.mu.RUnlock()
@@ -92,10 +97,11 @@ func (c *Client) ReconnectAndRejoin(ctx context.Context) error {
 // LeaveRoom leaves the room and returns to the master. A player that becomes
 // inactive may come back with RejoinRoom within the room's PlayerTTL.
 func (c *Client) LeaveRoom(ctx context.Context, becomeInactive bool) error {
-	if err := c.begin(ctx); err != nil {
+	ctx, finish, err := c.begin(ctx)
+	if err != nil {
 		return err
 	}
-	defer c.finish()
+	defer finish()
 	if c.State() != Joined {
 		return fmt.Errorf("client: not in a room: %w", ErrState)
 	}
@@ -104,7 +110,7 @@ func (c *Client) LeaveRoom(ctx context.Context, becomeInactive bool) error {
 		params = photon.Params{photon.Param(photon.ParamIsInactive, true)}
 	}
 	// As official clients do, whatever the server answers: leave.
-	_, err := c.operation(ctx, photon.OpLeave, params, SendReliable, nil)
+	_, err = c.operation(ctx, photon.OpLeave, params, SendReliable, nil)
 	if op := (*OperationError)(nil); err != nil && !errors.As(err, &op) {
 		return err
 	}
@@ -116,10 +122,11 @@ func (c *Client) LeaveRoom(ctx context.Context, becomeInactive bool) error {
 
 // enter asks the master for a game server and enters the room there.
 func (c *Client) enter(ctx context.Context, e entry) error {
-	if err := c.begin(ctx); err != nil {
+	ctx, finish, err := c.begin(ctx)
+	if err != nil {
 		return err
 	}
-	defer c.finish()
+	defer finish()
 	if c.State() != ConnectedToMasterServer {
 		return fmt.Errorf("%s: not on a master: %w", e.masterOp, ErrState)
 	}
@@ -160,7 +167,7 @@ func (c *Client) enterGame(ctx context.Context, e entry, address string) error {
 		// The room has the player's properties.
 		me.CustomProperties = nil
 	}
-	var room *Room
+	var room *model
 	_, err := c.operation(ctx, e.gameOp, c.gameParams(e, me), SendReliable, func(r *Response) {
 		if r.Err() != nil {
 			return
@@ -173,7 +180,7 @@ func (c *Client) enterGame(ctx context.Context, e entry, address string) error {
 		}
 		c.mu.Unlock()
 	})
-	if err != nil || room.suppressesRoomEvents {
+	if err != nil || room.suppressesEvents() {
 		return err
 	}
 	peer := c.Peer()

@@ -36,10 +36,11 @@ const (
 // Regions asks the name server for the regions of the application. The client
 // is connected to the name server afterwards.
 func (c *Client) Regions(ctx context.Context) ([]Region, error) {
-	if err := c.begin(ctx); err != nil {
+	ctx, finish, err := c.begin(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer c.finish()
+	defer finish()
 	if err := c.connectNameServer(ctx); err != nil {
 		return nil, err
 	}

@@ -33,16 +33,20 @@ type Room struct {
 	EmptyRoomTTL   int32 // ms
 	Flags          photon.RoomOptionFlags
 
-	CustomProperties     map[string]any
-	PropsListedInLobby   []string
-	ExpectedUsers        []string
-	PluginName           string
-	PluginVersion        string
-	Actors               map[int32]Actor
-	serverAddress        string
-	joined               chan struct{} // closed by the own Join event
-	joinedAlready        bool
-	suppressesRoomEvents bool
+	CustomProperties   map[string]any
+	PropsListedInLobby []string
+	ExpectedUsers      []string
+	PluginName         string
+	PluginVersion      string
+	Actors             map[int32]Actor
+}
+
+// model is a room as the client keeps it.
+type model struct {
+	Room
+	serverAddress string
+	joined        chan struct{} // closed by the own Join event
+	joinedAlready bool
 }
 
 // PropertiesChange is a change of properties.
@@ -76,15 +80,13 @@ func (a Actor) clone() Actor {
 
 // newRoom makes the model of the response to a join (loadbalancing-operations.md 3.8).
 // me is the own actor as the client announced it.
-func newRoom(name, address string, r *Response, me Actor) *Room {
-	room := &Room{
-		Name: name, serverAddress: address, IsOpen: true, IsVisible: true,
-		CustomProperties: make(map[string]any), Actors: make(map[int32]Actor), joined: make(chan struct{}),
-	}
+func newRoom(name, address string, r *Response, me Actor) *model {
+	room := &model{serverAddress: address, joined: make(chan struct{})}
+	room.Name, room.IsOpen, room.IsVisible = name, true, true
+	room.CustomProperties, room.Actors = make(map[string]any), make(map[int32]Actor)
 	room.MyActorNr, _ = r.Int32(photon.ParamActorNr)
 	flags, _ := r.Int32(photon.ParamRoomOptionFlags)
 	room.Flags = photon.RoomOptionFlags(flags)
-	room.suppressesRoomEvents = room.Flags&photon.FlagSuppressRoomEvents != 0
 	room.PluginName, _ = r.String(photon.ParamPluginName)
 	room.PluginVersion, _ = r.String(photon.ParamPluginVersion)
 	if props, ok := r.Properties(photon.ParamGameProperties); ok {
@@ -119,6 +121,8 @@ func newRoom(name, address string, r *Response, me Actor) *Room {
 	room.Actors[room.MyActorNr] = own
 	return room
 }
+
+func (r *Room) suppressesEvents() bool { return r.Flags&photon.FlagSuppressRoomEvents != 0 }
 
 func (r *Room) deletesNull() bool { return r.Flags&photon.FlagDeleteNullProperties != 0 }
 
@@ -200,7 +204,7 @@ func setCustom(m map[string]any, pair gpbinary.Pair, deleteNull bool) {
 }
 
 // join takes a Join event and returns the actor (loadbalancing-operations.md 4).
-func (r *Room) join(e *Event) Actor {
+func (r *model) join(e *Event) Actor {
 	n := e.ActorNr()
 	list, _ := e.Ints(photon.ParamActorList)
 	for _, other := range list {

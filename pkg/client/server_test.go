@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -188,22 +187,30 @@ func (s *server) serveWebSocket(conn net.Conn) {
 		c.write(photon.InitResponse)
 	}
 	for {
-		f, err := ws.ReadFrame(conn)
-		if err != nil {
-			return
-		}
-		if f.Header.Masked {
-			ws.Cipher(f.Payload, f.Header.Mask, 0)
-		}
+		op, payload, err := readWebSocket(conn)
 		switch {
-		case f.Header.OpCode == ws.OpClose:
+		case err != nil || op == ws.OpClose:
 			return
-		case f.Payload[0] == tcpFrame:
-			c.message(f.Payload[tcpFrameHead:], SendReliable)
+		case payload[0] == tcpFrame:
+			c.message(payload[tcpFrameHead:], SendReliable)
 		default:
-			c.message(f.Payload, SendReliable)
+			c.message(payload, SendReliable)
 		}
 	}
+}
+
+// readWebSocket reads one frame of a client.
+func readWebSocket(r io.Reader) (ws.OpCode, []byte, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	payload := make([]byte, h.Length)
+	if _, err := io.ReadFull(r, payload); err != nil {
+		return 0, nil, err
+	}
+	ws.Cipher(payload, h.Mask, 0)
+	return h.OpCode, payload, nil
 }
 
 // udpReceiver takes the messages of a UDP connection.
@@ -379,13 +386,3 @@ func receive[T any](t *testing.T, ch <-chan T) T {
 		panic("unreachable")
 	}
 }
-
-// plainAddress is an address without its scheme.
-func plainAddress(address string) string {
-	_, after, ok := strings.Cut(address, "://")
-	if !ok {
-		return address
-	}
-	return after
-}
-

@@ -40,17 +40,6 @@ func table(m map[string]any) *gpbinary.Hashtable {
 	return t
 }
 
-// custom takes the string keys out of a table of properties.
-func custom(t *gpbinary.Hashtable) map[string]any {
-	m := make(map[string]any)
-	for _, pair := range t.Pairs() {
-		if k, ok := pair.Key.(string); ok {
-			m[k] = pair.Value
-		}
-	}
-	return m
-}
-
 // intOf reads a number of any width.
 func intOf(v any) (int32, bool) {
 	n, ok := photon.AsInt(v)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/boson-project/boson/pkg/announce"
 )
 
 // server is a Gossip under test with what its owner was told.
@@ -86,7 +88,7 @@ func (s *server) end(t *testing.T) {
 func testNode(id string, role Role) Node {
 	return Node{
 		ID: id, Role: role, Region: "eu", S2S: "10.0.0.1:4520", Version: "1.2.3", Generation: 1_700_000_000_000,
-		Addresses: map[string]string{UDP4: "203.0.113.7:5055", WSS: "wss://example.org:19090"},
+		Addresses: map[string]string{announce.UDP4: "203.0.113.7:5055", announce.WSS: "wss://example.org:19090"},
 	}
 }
 
@@ -273,7 +275,7 @@ func TestMetaFits(t *testing.T) {
 	n := testNode("gs-1", GameServer)
 	n.Admin, n.State, n.Cluster = "10.0.0.1:8089", Offline, "test"
 	n.Addresses = map[string]string{}
-	for _, k := range []string{UDP4, UDP6, TCP4, TCP6, WS, WSS} {
+	for _, k := range []string{announce.UDP4, announce.UDP6, announce.TCP4, announce.TCP6, announce.WS, announce.WSS} {
 		n.Addresses[k] = "wss://gameserver-1.europe.example.org:19091"
 	}
 	b, err := n.appendMeta(nil)

@@ -56,16 +56,6 @@ func (s State) String() string {
 	}
 }
 
-// Keys of Node.Addresses and of a Hello's addresses (cluster.md 12.2).
-const (
-	UDP4 = "udp4"
-	UDP6 = "udp6"
-	TCP4 = "tcp4"
-	TCP6 = "tcp6"
-	WS   = "ws"
-	WSS  = "wss"
-)
-
 // Node is what a server tells the others about itself. It is a value; its map
 // is never changed once the node was handed out.
 type Node struct {

@@ -32,6 +32,8 @@ type gameServerNode struct {
 	started   time.Time
 	set       announce.Set
 	meter     *cluster.LoadMeter
+	// masterAddresses are the S2S addresses of the masters where gossip is off.
+	masterAddresses func() []string
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -72,6 +74,7 @@ func newGameServer(cfg *config.Config, log zerolog.Logger) (*gameServerNode, err
 		masters: map[string]*masterLink{},
 		meter:   cluster.NewLoadMeter(cluster.LoadConfig{PeerLimit: cfg.GameServer.MaxPeers, NICMbit: cfg.GameServer.NICMbit}),
 	}
+	n.masterAddresses = func() []string { return cfg.Cluster.Masters }
 	n.publisher = s2s.NewPublisher(func(r *lobby.Record, err error) {
 		log.Warn().Err(err).Str("room", r.Name).Msg("room can't be published to masters")
 	})
@@ -132,10 +135,11 @@ func (n *gameServerNode) Start(context.Context) error {
 			return err
 		}
 	} else {
-		if len(n.cfg.Cluster.Masters) == 0 {
+		addresses := n.masterAddresses()
+		if len(addresses) == 0 {
 			return fmt.Errorf("cluster.masters is empty and gossip is off: this game server would have no master")
 		}
-		for _, address := range n.cfg.Cluster.Masters {
+		for _, address := range addresses {
 			n.link(address)
 		}
 	}

@@ -42,6 +42,7 @@ type masterNode struct {
 	master   *master.Server
 	listener *s2s.Listener
 	s2sAddr  net.Addr
+	set      announce.Set // what clients are told; known when it has started
 	id       string
 
 	cancel  context.CancelFunc
@@ -113,12 +114,12 @@ func (n *masterNode) Start(context.Context) error {
 		n.running.Wait()
 		return err
 	}
-	set := announce.Build(announcement(n.cfg.Master.Announce), boundPorts(n.Bound()))
-	logAddresses(n.log, n.Bound(), set)
+	n.set = announce.Build(announcement(n.cfg.Master.Announce), boundPorts(n.Bound()))
+	logAddresses(n.log, n.Bound(), n.set)
 	n.log.Info().Stringer("s2s", n.s2sAddr).Str("cluster", n.cfg.Cluster.Name).Str("region", n.cfg.Cluster.Region).Msg("listening for game servers")
 	if n.cfg.Cluster.Gossip.Listen != "" {
 		_, err = startGossip(ctx, n.cfg, n.log, &n.running, cluster.Node{
-			ID: n.id, Role: cluster.Master, S2S: s2sAnnounce(n.cfg, n.s2sAddr), Addresses: set,
+			ID: n.id, Role: cluster.Master, S2S: s2sAnnounce(n.cfg, n.s2sAddr), Addresses: n.set,
 		}, nil)
 		if err != nil {
 			return err

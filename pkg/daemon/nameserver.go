@@ -127,22 +127,27 @@ type nameServerNode struct {
 
 // NewNameServer makes the name server of a configuration.
 func NewNameServer(cfg *config.Config, log zerolog.Logger) (Node, error) {
-	n, err := newNameServer(cfg, log)
+	n, err := newNameServer(cfg, log, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &operated{cfg: cfg, log: n.log, nodes: []measured{n}}, nil
 }
 
-func newNameServer(cfg *config.Config, log zerolog.Logger) (*nameServerNode, error) {
+// newNameServer makes the name server. regions is nil for those of the
+// configuration or of gossip.
+func newNameServer(cfg *config.Config, log zerolog.Logger, regions func() []nameserver.Region) (*nameServerNode, error) {
 	log = log.With().Str("server", "nameserver").Logger()
 	a, err := authenticator(cfg)
 	if err != nil {
 		return nil, err
 	}
 	n := &nameServerNode{log: log, cfg: cfg}
-	regions := n.gossipRegions
-	if cfg.Cluster.Gossip.Listen == "" {
+	switch {
+	case regions != nil:
+	case cfg.Cluster.Gossip.Listen != "":
+		regions = n.gossipRegions
+	default:
 		static := staticRegions(cfg)
 		regions = func() []nameserver.Region { return static }
 	}

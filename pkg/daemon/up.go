@@ -6,11 +6,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/config"
+	"github.com/boson-project/boson/pkg/nameserver"
 )
 
 // UpPreset is what "boson up" changes in the defaults: a cluster that lives in
@@ -20,10 +23,19 @@ func UpPreset(c *config.Config) {
 	c.GameServer.DrainTimeout = 100 * time.Millisecond
 }
 
-// NewUp makes a whole cluster in one process: a name server, a master and a
-// game server. Without cluster.key it makes a key for this run; out gets the
-// addresses to type into a client.
-func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (Node, error) {
+// Up is a whole cluster in one process: a name server, a master and a game
+// server. Besides "boson up", tests run on it.
+type Up struct {
+	operated
+	out io.Writer
+	ns  *nameServerNode
+	ms  *masterNode
+	gs  *gameServerNode
+}
+
+// NewUp makes a cluster that is not started. Without cluster.key it makes a key
+// for this run; out gets the addresses to type into a client. Ports may be 0.
+func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (*Up, error) {
 	if cfg.Cluster.Key == "" {
 		key := make([]byte, 32)
 		_, _ = rand.Read(key) // never fails, see crypto/rand
@@ -32,32 +44,30 @@ func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (Node, error) 
 	if cfg.Cluster.Gossip.Listen != "" {
 		return nil, fmt.Errorf("cluster.gossip.listen is set: one process needs no gossip; start the servers one by one instead")
 	}
-	cfg.Cluster.Masters = []string{cfg.Master.S2S}
-	ns, err := newNameServer(cfg, log)
+	u := &Up{operated: operated{cfg: cfg, log: log}, out: out}
+	var err error
+	if u.ms, err = newMaster(cfg, log); err != nil {
+		return nil, err
+	}
+	if u.gs, err = newGameServer(cfg, log); err != nil {
+		return nil, err
+	}
+	u.ns, err = newNameServer(cfg, log, func() []nameserver.Region {
+		return []nameserver.Region{{Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name, Masters: u.ms.set}}
+	})
 	if err != nil {
 		return nil, err
 	}
-	ms, err := newMaster(cfg, log)
-	if err != nil {
-		return nil, err
-	}
-	gs, err := newGameServer(cfg, log)
-	if err != nil {
-		return nil, err
-	}
-	return &upNode{operated{cfg: cfg, log: log, nodes: []measured{ns, ms, gs}}, out}, nil
-}
-
-type upNode struct {
-	operated
-	out io.Writer
+	u.nodes = []measured{u.ms, u.gs, u.ns}
+	u.gs.masterAddresses = func() []string { return []string{u.ms.s2sAddr.String()} }
+	return u, nil
 }
 
 // readyTimeout bounds the wait for the game server's link to the master.
 const readyTimeout = 5 * time.Second
 
 // Start implements Node: it returns when clients can play.
-func (u *upNode) Start(ctx context.Context) error {
+func (u *Up) Start(ctx context.Context) error {
 	if err := u.operated.Start(ctx); err != nil {
 		return err
 	}
@@ -68,7 +78,7 @@ func (u *upNode) Start(ctx context.Context) error {
 	for u.Ready() != nil {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the game server did not reach the master at %s: %w", u.cfg.Master.S2S, u.Ready())
+			return fmt.Errorf("the game server did not reach the master at %s: %w", u.ms.s2sAddr, u.Ready())
 		case <-poll.C:
 		}
 	}
@@ -76,24 +86,34 @@ func (u *upNode) Start(ctx context.Context) error {
 	return nil
 }
 
-func (u *upNode) greet() {
-	l := u.cfg.NameServer.Listen
+// NameServer, Master and GameServer return where the servers listen.
+func (u *Up) NameServer() []app.Bound { return u.ns.Bound() }
+
+// Master returns where the master listens for clients.
+func (u *Up) Master() []app.Bound { return u.ms.Bound() }
+
+// GameServer returns where the game server listens for clients.
+func (u *Up) GameServer() []app.Bound { return u.gs.Bound() }
+
+// Rooms is the number of rooms on the game server.
+func (u *Up) Rooms() int { return u.gs.game.Stats().Rooms }
+
+func (u *Up) greet() {
+	ports := func(bound []app.Bound) (text string) {
+		for _, b := range bound {
+			text += fmt.Sprintf("%s %d   ", strings.ToUpper(b.Kind.String()), b.Addr.Port())
+		}
+		return text
+	}
 	fmt.Fprintf(u.out, `
 Boson is up. Type into your client (any AppId will do):
-  name server   %s (this machine; others in the LAN use its address)
-  ports         UDP %s   TCP %s   WebSocket %s
+  name server   127.0.0.1 (this machine; others in the LAN use its address)
+                %s
   region        %s
-  or straight to the master, without a name server: UDP %s
+  or, without a name server, straight to the master:
+                %s
   operators     http://%s/metrics
 Not reachable? Run: boson doctor
 
-`, "127.0.0.1", port(l.UDP), port(l.TCP), port(l.WS), u.cfg.Cluster.Region, port(u.cfg.Master.Listen.UDP), u.cfg.Admin.Listen)
-}
-
-func port(address string) string {
-	_, p, err := splitAddress(address)
-	if err != nil {
-		return "off"
-	}
-	return fmt.Sprint(p)
+`, ports(u.NameServer()), u.cfg.Cluster.Region, ports(u.Master()), u.cfg.Admin.Listen)
 }

@@ -272,8 +272,8 @@ const largeUnreliable = 1 << 24
 // order within its channel.
 func TestLossyLink(t *testing.T) {
 	seeds := uint64(2000)
-	if testing.Short() {
-		seeds = 200
+	if raceEnabled || testing.Short() {
+		seeds = 500
 	}
 	for seed := range seeds {
 		runLossy(t, seed)

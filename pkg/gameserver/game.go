@@ -145,6 +145,12 @@ func (g *game) handle(m *message) {
 // enter handles a create or join request.
 func (g *game) enter(now time.Duration, m *message) {
 	if g.room != nil {
+		// A room whose time is over must not be entered: the name is free.
+		if g.room.Tick(now); g.room.Done() {
+			g.settle()
+			g.afterEnd(m)
+			return
+		}
 		g.join(now, m)
 		return
 	}
@@ -303,7 +309,7 @@ func (g *game) operation(now time.Duration, m *message) {
 			return
 		}
 		_ = g.room.Operation(now, p.seat, r) // the client was told
-		if r.Code == photon.OpLeave {
+		if r.Code == photon.OpLeave && p.seat.ActorNr() == 0 {
 			g.leftBehind(p)
 			g.server.closeAfterLeave(p)
 		}

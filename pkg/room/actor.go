@@ -141,11 +141,11 @@ func (r *Room) activate(a *actor, sink Sink) *Seat {
 	}
 	a.seat = &Seat{sink: sink, actor: a}
 	a.form = formOf(sink.Protocol())
-	a.groups = groupSet{}
 	return a.seat
 }
 
-// unseat takes the connection from the actor, which gets no more messages.
+// unseat takes the connection from the actor, which gets no more messages. Its
+// subscriptions to interest groups end with it (loadbalancing-rooms.md 3.2).
 func (r *Room) unseat(a *actor) {
 	if !a.active() {
 		return

@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -312,6 +313,17 @@ func TestPlaces(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Loadbalancing.md 10: user ids have at most 256 bytes.
+func TestLongUserID(t *testing.T) {
+	w := newWorld(t, Config{})
+	long := w.client(photon.GpBinaryV18, strings.Repeat("x", 257))
+	long.fails(long.create(), photon.ReturnInvalidOperation)
+	w = newWorld(t, Config{})
+	w.client(photon.GpBinaryV18, strings.Repeat("x", 256)).mustCreate()
+	long = w.client(photon.GpBinaryV18, long.user)
+	long.fails(long.join(), photon.ReturnInvalidOperation)
 }
 
 // LB-167: the union becomes property 247; the others are told, the joiner has it.

@@ -134,8 +134,14 @@ func (r *Room) prepare(t *properties, pairs []gpbinary.Pair, json bool) (update,
 	deleteNulls := r.flags&photon.FlagDeleteNullProperties != 0
 	var u update
 	u, r.scratch = t.measure(pairs, deleteNulls, json, r.scratch)
+	if cap(r.scratch) > maxScratch {
+		r.scratch = nil
+	}
 	return u, r.fits(t, &u)
 }
+
+// maxScratch is what a room keeps between operations, in bytes.
+const maxScratch = 4 << 10
 
 // store applies what prepare returned.
 func (r *Room) store(t *properties, u update) {

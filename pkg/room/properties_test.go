@@ -365,7 +365,7 @@ func TestSetPropertiesRefuses(t *testing.T) {
 	ann.fails(ann.set(with(photon.ParamProperties, "x")), -2)
 }
 
-// LB-192: the nickname that 4.1.8 clients set at once, many cached events or not.
+// LB-193: the nickname that 4.1.8 clients set at once, many cached events or not.
 func TestNicknameRightAfterJoin(t *testing.T) {
 	w, ann, _, _ := three(t, photon.GpBinaryV18)
 	for range 1000 {
@@ -397,6 +397,7 @@ func TestGetProperties(t *testing.T) {
 			{[]par{with(photon.ParamProperties, int32(1)), with(photon.ParamGameProperties, []string{"b", "x"})}, ` 248={b:2}`},
 			{[]par{with(photon.ParamProperties, int32(1)), with(photon.ParamGameProperties, []byte{255, 248})}, map[bool]string{false: ` 248={255:0 248:1}`, true: ``}[p == photon.JSON]},
 			{[]par{with(photon.ParamProperties, int32(1)), with(photon.ParamGameProperties, gpbinary.ObjectArray{"253", "243", "a"})}, map[bool]string{false: ` 248={a:1}`, true: ` 248={253:true a:1}`}[p == photon.JSON]},
+			{[]par{with(photon.ParamProperties, byte(2)), with(photon.ParamActorList, []int32{1}), with(photon.ParamPlayerProperties, gpbinary.ObjectArray{"255", "25"})}, map[bool]string{false: ` 249={1:{}}`, true: ` 249={1:{255:"Ann"}}`}[p == photon.JSON]},
 			{[]par{with(photon.ParamProperties, byte(2)), with(photon.ParamActorList, []int32{1, 9}), with(photon.ParamPlayerProperties, []string{"hp"})}, ` 249={1:{hp:3}}`},
 		} {
 			if tt.want == "" && len(tt.params) > 0 {

@@ -73,9 +73,6 @@ func New(cfg Config, id ID) *Room {
 	return &Room{id: id, cfg: cfg.WithDefaults(), set: settings{visible: true, open: true}, empty: Never, deadline: Never}
 }
 
-// ID returns what New was given.
-func (r *Room) ID() ID { return r.id }
-
 // Stats returns the counts since the room was made.
 func (r *Room) Stats() Stats { return r.stats }
 

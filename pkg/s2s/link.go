@@ -475,6 +475,14 @@ type patience struct {
 	until time.Time
 }
 
+// CloseWrite ends our half of the connection where it has halves.
+func (p *patience) CloseWrite() error {
+	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 func (p *patience) Read(b []byte) (int, error) {
 	until := p.until
 	if until.IsZero() {

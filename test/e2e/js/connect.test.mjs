@@ -1,7 +1,7 @@
 // From nothing to the lobby: regions, name server, master, virtual applications.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { ErrorCode, OperationCode, PeerErrorCode, Photon, State, eventually, region, scenario } from "./player.mjs";
+import { ErrorCode, OperationCode, PeerErrorCode, State, eventually, region, scenario } from "./player.mjs";
 
 describe("connecting", { concurrency: true }, () => {
   // WJ-080, LB-020, LB-022
@@ -125,14 +125,5 @@ describe("connecting", { concurrency: true }, () => {
     const [ann, bob] = await Promise.all([world.lobby("ann", { appId: "one app" }), world.lobby("bob", { appId: "another" })]);
     await ann.create("r");
     await bob.refused(OperationCode.JoinGame, ErrorCode.GameDoesNotExist, () => bob.client.joinRoom("r"));
-  });
-
-  // WJ-003: only the message protocol that the client offers is spoken to it; the wrong transport is an error, not a hang.
-  scenario("a secure WebSocket to the plain port fails", async (world) => {
-    const ann = world.player("ann", { protocol: Photon.ConnectionProtocol.Wss });
-    ann.client.connect();
-    const error = await ann.error();
-    assert.equal(error.code, PeerErrorCode.MasterError);
-    ann.expectedErrors = Infinity; // the SDK reports it twice
   });
 });

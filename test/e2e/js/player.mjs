@@ -124,14 +124,46 @@ export class Player {
     });
   }
 
-  /** refused waits for the response to an operation and checks that it has the error code. */
-  async refused(operation, code, send) {
+  /** answer sends an operation and returns the response to it. */
+  async answer(operation, send) {
     const before = this.responses.length;
+    const response = () => this.responses.slice(before).find((r) => r.operation === operation);
     send();
-    await this.until(`operation ${operation} is refused`, () => this.responses.slice(before).some((r) => r.operation === operation && r.code !== 0));
-    const response = this.responses.slice(before).find((r) => r.operation === operation && r.code !== 0);
+    await this.until(`operation ${operation} is answered`, response);
+    return response();
+  }
+
+  /** refused sends an operation and checks that it is refused with this code, at once. */
+  async refused(operation, code, send) {
+    this.checkRefusal(await this.answer(operation, send), code);
+  }
+
+  /**
+   * refusedByGameServer is refused for what the master lets through. The SDK
+   * then stays on the game server: disconnect and connect again.
+   */
+  async refusedByGameServer(operation, code, send) {
+    const before = this.responses.length;
+    const refusal = () => this.responses.slice(before).find((r) => r.operation === operation && r.code !== 0);
+    send();
+    await this.until(`operation ${operation} is refused`, refusal);
+    this.checkRefusal(refusal(), code);
+    await this.until("the client is on the game server", () => this.client.state() === State.ConnectedToGameserver);
+  }
+
+  checkRefusal(response, code) {
     assert.equal(response.code, code, response.message);
     assert.ok(response.message, "a refusal has a message"); // LB-012
+  }
+
+  /** sees waits until the master knows of this many rooms; it hears of a room a moment after the room's creator. */
+  async sees(rooms) {
+    await eventually(`the master knows ${rooms} rooms`, async () => {
+      const nth = this.lobbyStats.length;
+      this.client.requestLobbyStats();
+      await this.until("the statistics come", () => this.lobbyStats.length > nth);
+      return this.lobbyStats[nth].lobbies.reduce((sum, l) => sum + l.gameCount, 0) === rooms;
+    });
   }
 
   /** error waits for the next connection error, which the test expects, and returns it. */
@@ -289,8 +321,8 @@ export function scenario(name, play) {
 }
 
 /** eventually asks holds() again and again until it is true: for what no callback reports. */
-export async function eventually(what, holds) {
-  const end = performance.now() + patience;
+export async function eventually(what, holds, limit = patience) {
+  const end = performance.now() + limit;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
     await delay(20);
