@@ -9,8 +9,7 @@ import (
 func TestFiberKeepsOrderAndRunsOneAtATime(t *testing.T) {
 	var running atomic.Int32
 	var got []int
-	var f *Fiber[int]
-	f = NewFiber(0, func(batch []int) {
+	f := NewFiber(0, func(batch []int) {
 		if running.Add(1) != 1 {
 			t.Error("two turns at once")
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/boson-project/boson/pkg/gpbinary"
@@ -350,6 +351,38 @@ func TestRawEvents(t *testing.T) {
 			if len(decoded) > 0 {
 				t.Error("an event that the raw callback took was decoded")
 			}
+		})
+	}
+}
+
+// TestManySenders uses one peer from several goroutines: nothing is lost, and
+// nobody gets another one's response.
+func TestManySenders(t *testing.T) {
+	for _, l := range links {
+		t.Run(l.name, func(t *testing.T) {
+			ctx := testContext(t)
+			s := start(t, l.transport, echo)
+			p, err := Dial(ctx, Options{Transport: l.transport, Protocol: l.protocol}, s.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			var senders sync.WaitGroup
+			for op := range 8 {
+				senders.Go(func() {
+					for i := range 50 {
+						r, err := p.Operation(ctx, photon.OpCode(op), photon.Params{{Key: 9, Value: int32(i)}})
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if n, _ := r.Int(9); n != int64(i) || r.Op != photon.OpCode(op) {
+							t.Errorf("operation %d, value %d: got %d, %d", op, i, r.Op, n)
+						}
+					}
+				})
+			}
+			senders.Wait()
 		})
 	}
 }

@@ -138,7 +138,7 @@ func (e *examination) run(ctx context.Context) *Finding {
 			"Is that the master's address for players? Set master.announce.host (or master.announce.%s); the master itself listens on master.listen.%s.", t, t)
 	}
 	defer func() { p.Close() }()
-	if r, err = e.call(ctx, p, photon.OpAuthenticate, photon.Params{photon.Param(photon.ParamToken, token)}); err != nil {
+	if _, err = e.call(ctx, p, photon.OpAuthenticate, photon.Params{photon.Param(photon.ParamToken, token)}); err != nil {
 		return e.fail("authenticate at the master", err, "Do name server and master have the same cluster.key, cluster.name and cluster.region?")
 	}
 	if r, err = e.call(ctx, p, photon.OpCreateGame, nil); err != nil {

@@ -143,7 +143,7 @@ func custom(t *gpbinary.Hashtable) (gpbinary.Custom, bool) {
 // number converts a checked number. The integer rule looks at the text: a
 // double would have lost what was written.
 func number(text []byte) any {
-	if bytes.IndexAny(text, ".eE") < 0 && len(text) <= len("-2147483648") {
+	if !bytes.ContainsAny(text, ".eE") && len(text) <= len("-2147483648") {
 		n, err := strconv.ParseInt(string(text), 10, 32)
 		if err == nil {
 			return int32(n)
@@ -165,7 +165,7 @@ func ReadInt(text []byte) (n int64, ok bool) {
 	if end, err := skipNumber(text, 0); err != nil || end != len(text) {
 		return 0, false
 	}
-	if bytes.IndexAny(text, ".eE") < 0 {
+	if !bytes.ContainsAny(text, ".eE") {
 		if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 			return n, true
 		}

@@ -90,9 +90,7 @@ func (a *App) settlePromises(r *room) {
 	clear(seen)
 	for _, id := range r.rec.Users {
 		seen[id] = true
-		if _, ok := r.promises[id]; ok {
-			delete(r.promises, id)
-		}
+		delete(r.promises, id)
 	}
 	for _, id := range r.rec.Expected {
 		if !seen[id] {

@@ -38,8 +38,6 @@ func (q *queue[T]) pop(now time.Time) (v T, ok bool) {
 	return v, true
 }
 
-func (q *queue[T]) len() int { return len(q.items) - q.head }
-
 // sooner returns the earlier of t and the time at which the next thing is due.
 // A zero t is never.
 func (q *queue[T]) sooner(t time.Time) time.Time {

@@ -3,9 +3,9 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -74,9 +74,14 @@ func ListenUDP(addr string, cfg UDPConfig) (*UDPListener, error) {
 				l.closeSockets()
 				return nil, err
 			}
-			addr = net.JoinHostPort(host, fmt.Sprint(l.local.Port()))
+			addr = net.JoinHostPort(host, strconv.Itoa(int(l.local.Port())))
 		}
-		socket, err := openUDP(addr, n > 1)
+		socket, err := openUDP(addr, i > 0)
+		if err == nil && n > 1 {
+			if err = socket.share(); err != nil {
+				_ = socket.close()
+			}
+		}
 		if err != nil {
 			l.closeSockets()
 			return nil, err

@@ -48,11 +48,6 @@ func (e endpoint) addr() netip.Addr {
 
 func (e endpoint) addrPort() netip.AddrPort { return netip.AddrPortFrom(e.addr(), uint16(e.port)) }
 
-// is4 tells whether e is an IPv4 address.
-func (e endpoint) is4() bool {
-	return binary.BigEndian.Uint64(e.ip[:8]) == 0 && binary.BigEndian.Uint32(e.ip[8:12]) == 0xFFFF
-}
-
 // inBatch holds the datagrams of one read.
 type inBatch struct {
 	n    int

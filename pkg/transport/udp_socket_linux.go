@@ -47,20 +47,13 @@ type udpSocket struct {
 	writeFunc func(fd uintptr) bool
 }
 
-// openUDP binds a socket. With shared, others may be bound to the same address.
-func openUDP(addr string, shared bool) (*udpSocket, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var failed error
-		err := c.Control(func(fd uintptr) {
-			if shared {
-				failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-			}
-		})
-		if err != nil {
-			return err
-		}
-		return failed
-	}}
+// openUDP binds a socket. With join it shares its address with one that has
+// called share; without, the address must be free.
+func openUDP(addr string, join bool) (*udpSocket, error) {
+	var lc net.ListenConfig
+	if join {
+		lc.Control = func(_, _ string, c syscall.RawConn) error { return reusePort(c) }
+	}
 	pc, err := lc.ListenPacket(context.Background(), "udp", addr)
 	if err != nil {
 		return nil, err
@@ -91,6 +84,21 @@ func openUDP(addr string, shared bool) (*udpSocket, error) {
 		prepare(&s.outMsgs[i], &s.outNames[i], &s.outVecs[i])
 	}
 	return s, nil
+}
+
+// share lets further sockets of this process join s on its address. It is set
+// only after s is bound: otherwise two servers could share a port unnoticed.
+func (s *udpSocket) share() error { return reusePort(s.raw) }
+
+func reusePort(c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	})
+	if err != nil {
+		return err
+	}
+	return failed
 }
 
 func prepare(m *message, name *unix.RawSockaddrInet6, vec *unix.Iovec) {

@@ -31,6 +31,9 @@ func openUDP(addr string, _ bool) (*udpSocket, error) {
 	return &udpSocket{conn: conn, in: &inBatch{}, out: &outBatch{}}, nil
 }
 
+// share is not needed where there is one socket.
+func (s *udpSocket) share() error { return nil }
+
 // read waits for a datagram and puts it into s.in.
 func (s *udpSocket) read() error {
 	s.in.n = 0

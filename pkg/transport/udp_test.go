@@ -588,6 +588,35 @@ func TestUDPAddresses(t *testing.T) {
 	}
 }
 
+// TestUDPSockets holds that the sockets of a listener share its clients, and
+// that no other listener can join them unnoticed.
+func TestUDPSockets(t *testing.T) {
+	if defaultUDPSockets() == 1 && maxUDPSockets() == 1 {
+		t.Skip("one socket on this system")
+	}
+	a := newUDPApp()
+	l := startUDP(t, a, UDPConfig{Sockets: 4})
+	for range 64 {
+		connectUDP(t, a, l, enet.Connect{})
+	}
+	used := 0
+	for _, s := range l.shards {
+		s.mu.Lock()
+		if len(s.peers) > 0 {
+			used++
+		}
+		s.mu.Unlock()
+	}
+	if used < 2 {
+		t.Errorf("%d of 4 sockets have clients", used)
+	}
+	cfg := UDPConfig{Sockets: 4, Acceptor: a, Clock: func() uint32 { return 0 }}
+	if other, err := ListenUDP(l.Addr().String(), cfg); err == nil {
+		shutdown(t, other)
+		t.Error("two listeners on one port")
+	}
+}
+
 // TestEndpoint holds the round trip of addresses.
 func TestEndpoint(t *testing.T) {
 	for _, s := range []string{"127.0.0.1:1", "[2001:db8::7]:5056", "[fe80::1%3]:65535"} {

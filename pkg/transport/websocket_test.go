@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the tests read frames of our own server, whose sizes they know
+
 package transport
 
 import (

@@ -253,10 +253,18 @@ describe("rooms", { concurrency: true }, () => {
     await cat.sees(1);
     await cat.refused(JoinRandomGame, ErrorCode.NoRandomMatchFound, () => cat.client.joinRandomRoom({ expectedUsers: ["dan", "eve"] }));
     await bob.joinRandom({ expectedUsers: ["dan"] });
-    await ann.until("the reservation is announced", () => ann.room.expectedUsers?.includes("dan"));
     await cat.refused(JoinGame, ErrorCode.GameFull, () => cat.client.joinRoom("r"));
     await dan.join("r");
     assert.deepEqual(dan.actors, [1, 2, 3]);
+  });
+
+  // LB-167
+  scenario("expected users of a newcomer are added to the room's", async (world) => {
+    const [ann, bob] = await Promise.all([world.lobby("ann"), world.lobby("bob")]);
+    await ann.create("r", { maxPlayers: 4, expectedUsers: ["cat"] });
+    await bob.join("r", { createIfNotExists: true, expectedUsers: ["dan"] }, { expectedUsers: ["dan"] });
+    await ann.until("the reservation is announced", () => ann.room.expectedUsers?.length === 2);
+    for (const p of [ann, bob]) assert.deepEqual([...p.room.expectedUsers].sort(), ["cat", "dan"]);
   });
 
   // WJ-137, LB-188, LB-189
