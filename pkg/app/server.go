@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -60,6 +61,7 @@ type Server struct {
 	pool      *Pool
 	malformed atomic.Int64
 	bound     []Bound
+	further   []Bound
 }
 
 // Bound is a listener that runs.
@@ -85,6 +87,10 @@ func NewServer(opt Options, application Application) *Server {
 func (s *Server) Start() error {
 	for _, l := range s.opt.Listen {
 		b := Bound{Kind: l.Kind, Counters: &transport.Counters{}}
+		first := slices.IndexFunc(s.bound, func(b Bound) bool { return b.Kind == l.Kind })
+		if first >= 0 {
+			b.Counters = s.bound[first].Counters
+		}
 		var err error
 		stream := transport.StreamConfig{
 			Name: s.opt.Name, Limits: s.opt.Limits, Clock: s.clock, Acceptor: s, Counters: b.Counters,
@@ -97,6 +103,8 @@ func (s *Server) Start() error {
 			})
 		case transport.TCP:
 			b.listener, err = transport.ListenTCP(l.Addr, stream)
+		case transport.HTTP:
+			b.listener, err = transport.ListenHTTP(l.Addr, stream)
 		case transport.WebSocket, transport.SecureWebSocket:
 			if l.Kind == transport.SecureWebSocket && l.TLS == nil {
 				err = errors.New("secure WebSocket needs a certificate")
@@ -113,13 +121,22 @@ func (s *Server) Start() error {
 			return fmt.Errorf("%s: listen on %s %s: %w", s.opt.Name, l.Kind, l.Addr, err)
 		}
 		b.Addr = b.listener.Addr()
-		s.bound = append(s.bound, b)
+		if first >= 0 {
+			s.further = append(s.further, b)
+		} else {
+			s.bound = append(s.bound, b)
+		}
 	}
 	return nil
 }
 
-// Bound returns the running listeners, in the order of Options.Listen.
+// Bound returns the running listeners, the first of each kind, in the order of
+// Options.Listen. These are the ones that clients are told of.
 func (s *Server) Bound() []Bound { return s.bound }
+
+// Further returns the listeners of a kind that has one already, such as TLS over
+// TCP beside plain TCP. They share the first one's counters.
+func (s *Server) Further() []Bound { return s.further }
 
 // Malformed is the number of messages that could not be parsed.
 func (s *Server) Malformed() int64 { return s.malformed.Load() }
@@ -142,12 +159,13 @@ func (s *Server) Accept(session transport.Session) transport.Receiver {
 // Shutdown refuses new peers, closes those there are with ReasonShutdown and
 // waits for all goroutines, at most until ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
-	errs := make(chan error, len(s.bound))
-	for _, b := range s.bound {
+	listeners := slices.Concat(s.bound, s.further)
+	errs := make(chan error, len(listeners))
+	for _, b := range listeners {
 		go func() { errs <- b.listener.Shutdown(ctx) }()
 	}
 	var all error
-	for range s.bound {
+	for range listeners {
 		all = errors.Join(all, <-errs)
 	}
 	s.pool.Close()

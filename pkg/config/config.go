@@ -16,6 +16,7 @@ type Config struct {
 	Limits  Limits  `yaml:"limits" doc:"what one client may cost; ordinary games stay far below"`
 	TLS     TLS     `yaml:"tls" doc:"certificate for secure WebSocket listeners"`
 	Admin   Admin   `yaml:"admin" doc:"HTTP for operators: health, metrics, pprof"`
+	Policy  Policy  `yaml:"policy" doc:"policy files for clients in Flash and Silverlight; no current client asks for them"`
 
 	NameServer NameServer `yaml:"nameserver" doc:"the name server: first contact of every client"`
 	Master     Master     `yaml:"master" doc:"the master: lobbies and matchmaking"`
@@ -84,6 +85,13 @@ type Admin struct {
 	PProf  bool   `yaml:"pprof" doc:"serve Go profiles under /debug/pprof"`
 }
 
+// Policy configures the policy servers (wire.md 10).
+type Policy struct {
+	Flash       string `yaml:"flash" doc:"host:port, usually :843; empty: off"`
+	Silverlight string `yaml:"silverlight" doc:"host:port, usually :943; empty: off"`
+	Ports       string `yaml:"ports" doc:"TCP ports that Flash clients may connect to"`
+}
+
 // Endpoints are the addresses of one server: where it listens, and what it
 // tells clients to connect to. They are two settings because NAT, containers
 // and clouds make them differ.
@@ -92,6 +100,9 @@ type Endpoints struct {
 	TCP string `yaml:"tcp" doc:"host:port to listen on; empty: off"`
 	WS  string `yaml:"ws" doc:"host:port to listen on for WebSocket; empty: off"`
 	WSS string `yaml:"wss" doc:"host:port to listen on for secure WebSocket; empty: off"`
+	TLS string `yaml:"tls" doc:"host:port to listen on for TCP in TLS; empty: off. Clients are told of it only where tcp is off"`
+	// HTTP is for those who look for the long polling of old.
+	HTTP string `yaml:"http" doc:"host:port for plain HTTP: answers browsers' region pings, and 404 to clients of the obsolete long polling (6060 to 6063); empty: off"`
 }
 
 // Announce is what clients are told to connect to.
@@ -149,6 +160,7 @@ func Default() *Config {
 			MaxEmptyRoomTTL: 60 * time.Second},
 		Limits: Limits{MaxMessageSize: 512000, MaxQueuedBytes: 512000, MaxMessagesPerSecond: 5000, MaxPeers: 100000,
 			MaxPeersPerAddress: 5000, InitTimeout: 10 * time.Second, AuthTimeout: 30 * time.Second, IdleTimeout: 15 * time.Second},
+		Policy: Policy{Ports: "4530-4533,9090-9093"},
 		NameServer: NameServer{
 			Listen: Endpoints{UDP: ":5058", TCP: ":4533", WS: ":9093"},
 		},

@@ -44,6 +44,11 @@ func (c *Config) Validate() error {
 		"gameserver.listen.udp": c.GameServer.Listen.UDP, "gameserver.listen.tcp": c.GameServer.Listen.TCP,
 		"gameserver.listen.ws": c.GameServer.Listen.WS, "gameserver.listen.wss": c.GameServer.Listen.WSS,
 		"admin.listen": c.Admin.Listen, "cluster.gossip.listen": c.Cluster.Gossip.Listen,
+		"policy.flash": c.Policy.Flash, "policy.silverlight": c.Policy.Silverlight,
+	}
+	listening := map[string]Endpoints{"nameserver": c.NameServer.Listen, "master": c.Master.Listen, "gameserver": c.GameServer.Listen}
+	for role, e := range listening {
+		addresses[role+".listen.tls"], addresses[role+".listen.http"] = e.TLS, e.HTTP
 	}
 	for name, a := range addresses {
 		if a == "" {
@@ -56,10 +61,15 @@ func (c *Config) Validate() error {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return fmt.Errorf("tls.cert and tls.key belong together: one is empty")
 	}
-	for name, a := range map[string]string{"nameserver": c.NameServer.Listen.WSS, "master": c.Master.Listen.WSS, "gameserver": c.GameServer.Listen.WSS} {
-		if a != "" && c.TLS.Cert == "" && !c.TLS.SelfSigned {
-			return fmt.Errorf("%s.listen.wss is set but there is no certificate: set tls.cert and tls.key, or tls.self_signed", name)
+	for role, e := range listening {
+		for name, a := range map[string]string{"wss": e.WSS, "tls": e.TLS} {
+			if a != "" && c.TLS.Cert == "" && !c.TLS.SelfSigned {
+				return fmt.Errorf("%s.listen.%s is set but there is no certificate: set tls.cert and tls.key, or tls.self_signed", role, name)
+			}
 		}
+	}
+	if strings.Trim(c.Policy.Ports, "0123456789-,*") != "" {
+		return fmt.Errorf("policy.ports is %q, want ports such as 4530-4533,9090", c.Policy.Ports)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func boundPorts(bound []app.Bound) map[transport.Kind]uint16 {
 func endpoints(e config.Endpoints) map[transport.Kind]string {
 	all := map[transport.Kind]string{}
 	for kind, address := range map[transport.Kind]string{
-		transport.UDP: e.UDP, transport.TCP: e.TCP, transport.WebSocket: e.WS, transport.SecureWebSocket: e.WSS,
+		transport.UDP: e.UDP, transport.TCP: e.TCP, transport.WebSocket: e.WS, transport.SecureWebSocket: e.WSS, transport.HTTP: e.HTTP,
 	} {
 		if address != "" {
 			all[kind] = address

@@ -9,6 +9,7 @@ import (
 
 	"github.com/boson-project/boson/pkg/admin"
 	"github.com/boson-project/boson/pkg/config"
+	"github.com/boson-project/boson/pkg/transport"
 )
 
 // measured is a node that operators can measure.
@@ -23,6 +24,8 @@ type operated struct {
 	log   zerolog.Logger
 	nodes []measured
 	http  *admin.HTTP
+	// policies run beside the nodes, off by default.
+	policies []*transport.PolicyListener
 }
 
 // Start implements Node: the nodes start in order, and stop again if one can't.
@@ -34,6 +37,9 @@ func (o *operated) Start(ctx context.Context) error {
 			}
 			return err
 		}
+	}
+	if err := o.startPolicies(); err != nil {
+		return errors.Join(err, o.Stop(ctx))
 	}
 	if o.cfg.Admin.Listen == "" {
 		return nil
@@ -77,6 +83,9 @@ func (o *operated) Stop(ctx context.Context) error {
 	var all error
 	for i := range o.nodes {
 		all = errors.Join(all, o.nodes[len(o.nodes)-1-i].Stop(ctx))
+	}
+	for _, p := range o.policies {
+		all = errors.Join(all, p.Shutdown(ctx))
 	}
 	if o.http != nil {
 		all = errors.Join(all, o.http.Shutdown(ctx))

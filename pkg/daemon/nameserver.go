@@ -68,7 +68,7 @@ func appServer(role string, cfg *config.Config, listen config.Endpoints, clock t
 			InitTimeout: cfg.Limits.InitTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
 		},
 	}
-	for _, kind := range []transport.Kind{transport.UDP, transport.TCP, transport.WebSocket, transport.SecureWebSocket} {
+	for _, kind := range []transport.Kind{transport.UDP, transport.TCP, transport.WebSocket, transport.SecureWebSocket, transport.HTTP} {
 		if address := endpoints(listen)[kind]; address != "" {
 			l := app.Listen{Kind: kind, Addr: address}
 			if kind == transport.SecureWebSocket {
@@ -76,6 +76,9 @@ func appServer(role string, cfg *config.Config, listen config.Endpoints, clock t
 			}
 			opt.Listen = append(opt.Listen, l)
 		}
+	}
+	if listen.TLS != "" { // after plain TCP, which comes first in Bound
+		opt.Listen = append(opt.Listen, app.Listen{Kind: transport.TCP, Addr: listen.TLS, TLS: tlsConfig})
 	}
 	if len(opt.Listen) == 0 {
 		return nil, fmt.Errorf("%s.listen: every transport is off", role)

@@ -137,7 +137,7 @@ func (e *examination) run(ctx context.Context) *Finding {
 		return e.fail("connect to the master at "+master+", which is what the name server tells clients", err,
 			"Is that the master's address for players? Set master.announce.host (or master.announce.%s); the master itself listens on master.listen.%s.", t, t)
 	}
-	defer func() { p.Close() }()
+	defer p.Close()
 	if _, err = e.call(ctx, p, photon.OpAuthenticate, photon.Params{photon.Param(photon.ParamToken, token)}); err != nil {
 		return e.fail("authenticate at the master", err, "Do name server and master have the same cluster.key, cluster.name and cluster.region?")
 	}
@@ -147,18 +147,19 @@ func (e *examination) run(ctx context.Context) *Finding {
 	}
 	game, room, token := text(r, photon.ParamAddress), text(r, photon.ParamRoomName), text(r, photon.ParamToken)
 	e.path = append(e.path, "game server "+game)
-	p.Close()
-	p, err = e.dial(ctx, game)
+	p.Close() // as a client does: one connection at a time
+	g, err := e.dial(ctx, game)
 	if err != nil {
 		return e.fail("connect to the game server at "+game+", which is what the master tells clients", err,
 			"Is that the game server's address for players? Set gameserver.announce.host (or gameserver.announce.%s); it listens on gameserver.listen.%s.", t, t)
 	}
-	if _, err = e.call(ctx, p, photon.OpAuthenticate, photon.Params{photon.Param(photon.ParamToken, token)}); err != nil {
+	defer g.Close()
+	if _, err = e.call(ctx, g, photon.OpAuthenticate, photon.Params{photon.Param(photon.ParamToken, token)}); err != nil {
 		return e.fail("authenticate at the game server", err, "Do master and game server have the same cluster.key, cluster.name and cluster.region?")
 	}
-	if _, err = e.call(ctx, p, photon.OpCreateGame, photon.Params{photon.Param(photon.ParamRoomName, room)}); err != nil {
+	if _, err = e.call(ctx, g, photon.OpCreateGame, photon.Params{photon.Param(photon.ParamRoomName, room)}); err != nil {
 		return e.fail("enter a room", err, "See the game server's log.")
 	}
-	_, _ = e.call(ctx, p, photon.OpLeave, nil) // the room goes with the connection anyway
+	_, _ = e.call(ctx, g, photon.OpLeave, nil) // the room goes with the connection anyway
 	return nil
 }

@@ -9,6 +9,8 @@ func (k Kind) String() string {
 		return "udp"
 	case TCP:
 		return "tcp"
+	case HTTP:
+		return "http"
 	case WebSocket:
 		return "ws"
 	case SecureWebSocket:

@@ -15,6 +15,7 @@ type Kind uint8
 const (
 	UDP             Kind = 0
 	TCP             Kind = 1
+	HTTP            Kind = 2 // yields no sessions: nobody speaks long polling any more (wire.md 9)
 	WebSocket       Kind = 4
 	SecureWebSocket Kind = 5
 )

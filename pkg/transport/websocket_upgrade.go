@@ -156,9 +156,8 @@ func (w *webSocket) originAllowed(origin string) bool {
 // plainAnswer answers requests that are no WebSocket handshake: the region ping
 // of browsers (wire.md 11), and those who have lost their way.
 func plainAnswer(method, target string) []byte {
-	path, _, _ := strings.Cut(target, "?")
 	switch {
-	case method == http.MethodGet && strings.HasPrefix(path, "/photon/"):
+	case isHTTPPing(method, target):
 		return httpAnswer(http.StatusOK, "ok")
 	case method == http.MethodGet:
 		return httpAnswer(http.StatusUpgradeRequired, "this is a WebSocket server", "Upgrade: websocket")
