@@ -56,3 +56,8 @@ compose-down:
 
 clean:
 	rm -rf $(BIN) cover.out
+
+proto: ## generates proto/**/*.pb.go; needs protoc (Debian: protobuf-compiler)
+	protoc -I proto --plugin=protoc-gen-go="$$($(GO) tool -n protoc-gen-go)" --plugin=protoc-gen-go-grpc="$$($(GO) tool -n protoc-gen-go-grpc)" \
+		--go_out=. --go_opt=module=github.com/boson-project/boson --go-grpc_out=. --go-grpc_opt=module=github.com/boson-project/boson \
+		proto/admin/v1/admin.proto

@@ -19,7 +19,8 @@ func main() {
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(upCommand(), doctorCommand(), &cobra.Command{
+	root.AddCommand(operatorCommands()...)
+	root.AddCommand(upCommand(), doctorCommand(), benchCommand(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) { fmt.Println("boson", daemon.Version) },
 	})

@@ -38,6 +38,8 @@ type Options struct {
 	AllowedOrigins []string
 	// UDPSockets is the number of SO_REUSEPORT sockets per UDP listener; 0 is one per core.
 	UDPSockets int
+	// UDPTransmitRate is transport.UDPConfig.TransmitRate.
+	UDPTransmitRate int
 }
 
 // NewClock returns a monotonic millisecond clock that starts at a number a few
@@ -100,6 +102,7 @@ func (s *Server) Start() error {
 		case transport.UDP:
 			b.listener, err = transport.ListenUDP(l.Addr, transport.UDPConfig{
 				Name: s.opt.Name, Limits: s.opt.Limits, Clock: s.clock, Acceptor: s, Counters: b.Counters, Sockets: s.opt.UDPSockets,
+				TransmitRate: s.opt.UDPTransmitRate,
 			})
 		case transport.TCP:
 			b.listener, err = transport.ListenTCP(l.Addr, stream)

@@ -6,6 +6,7 @@ package auth
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -45,34 +46,86 @@ const (
 	None      Separation = "none"    // everybody
 )
 
+// Rules of one application, for what it does not share with all others.
+type Rules struct {
+	// Versions are the AppVersions that may connect; empty: any.
+	Versions []string
+	// Regions are the codes, in lower case, that clients may use; empty: all.
+	Regions []string
+	// MaxCCU instead of Options.MaxCCU; negative is no limit, 0 says nothing.
+	MaxCCU int
+}
+
 // Options of an Authenticator.
 type Options struct {
 	Keys *secure.Keyring
-	// Allow lists the AppIds that may connect; empty: any.
-	Allow          []string
+	// Allow lists the AppIds that may connect, beside those with Rules; empty: any.
+	Allow []string
+	// Rules by AppId.
+	Rules map[string]Rules
+	// MaxCCU is the limit of players of one application; 0 is none.
+	MaxCCU         int
 	Separation     Separation
 	AllowAnonymous bool
 	TokenLife      time.Duration
 	Cluster        string
 	Region         string
+	// Custom authentication; the zero value knows no provider.
+	Custom Custom
 }
 
-// Authenticator checks credentials and tokens. It is safe for concurrent use
-// and does not block.
-type Authenticator struct{ opt Options }
+// Authenticator checks credentials and tokens. It is safe for concurrent use,
+// and none of its methods but Close blocks.
+type Authenticator struct {
+	opt       Options
+	providers map[byte]*queue
+	stop      func()
+}
 
 // New returns an Authenticator.
-func New(opt Options) *Authenticator { return &Authenticator{opt} }
+func New(opt Options) *Authenticator {
+	a := &Authenticator{opt: opt, providers: map[byte]*queue{}}
+	var ctx context.Context
+	ctx, a.stop = context.WithCancel(context.Background())
+	for _, p := range opt.Custom.Providers {
+		a.providers[p.Type] = newQueue(ctx, p, opt.Custom)
+	}
+	return a
+}
+
+// Close ends the questions to providers that are under way and waits for their
+// goroutines. No other method may be called afterwards.
+func (a *Authenticator) Close() {
+	a.stop()
+	for _, q := range a.providers {
+		q.pool.Close()
+	}
+}
 
 // maxUserID is the longest user id in bytes (loadbalancing.md 10).
 const maxUserID = 256
 
 // CheckApp says whether the application may connect.
 func (a *Authenticator) CheckApp(appID string) *app.OpError {
-	if len(a.opt.Allow) > 0 && !slices.Contains(a.opt.Allow, appID) {
+	if _, ok := a.opt.Rules[appID]; !ok && len(a.opt.Allow) > 0 && !slices.Contains(a.opt.Allow, appID) {
 		return app.Fail(photon.ReturnInvalidAuthentication, fmt.Sprintf("unknown application %.64q", appID))
 	}
 	return nil
+}
+
+// AllowsRegion says whether an application's clients may use a region, by its
+// code in lower case.
+func (a *Authenticator) AllowsRegion(appID, code string) bool {
+	allowed := a.opt.Rules[appID].Regions
+	return len(allowed) == 0 || slices.Contains(allowed, code)
+}
+
+// MaxCCU is the application's limit of players; 0 is none.
+func (a *Authenticator) MaxCCU(appID string) int {
+	if n := a.opt.Rules[appID].MaxCCU; n != 0 {
+		return max(n, 0)
+	}
+	return a.opt.MaxCCU
 }
 
 // AppKey names the virtual application whose players a user can meet.
@@ -87,26 +140,38 @@ func (a *Authenticator) AppKey(t *secure.Token) string {
 	}
 }
 
-// Credentials checks a full authentication and returns the identity that
-// follows. The order of the checks is that of loadbalancing-auth.md 2.
-func (a *Authenticator) Credentials(r *Request, now time.Time) (*secure.Token, error) {
+// claimed makes the checks of a full authentication that need no provider, and
+// returns the identity as the client claims it, without user id if it named
+// none. The order of the checks is that of loadbalancing-auth.md 2.
+func (a *Authenticator) claimed(r *Request) (*secure.Token, error) {
 	if r.AppID == "" {
 		return nil, photon.Missing(photon.ParamApplicationID)
 	}
 	if err := a.CheckApp(r.AppID); err != nil {
 		return nil, err
 	}
+	if versions := a.opt.Rules[r.AppID].Versions; len(versions) > 0 && !slices.Contains(versions, r.AppVersion) {
+		return nil, app.Fail(photon.ReturnInvalidAuthentication, fmt.Sprintf("version %.64q of the application may not connect", r.AppVersion))
+	}
 	if len(r.UserID) > maxUserID {
 		return nil, photon.BadParam(photon.ParamUserID, "has %d bytes, at most %d", len(r.UserID), maxUserID)
 	}
-	t := &secure.Token{AppID: r.AppID, AppVersion: r.AppVersion, Region: a.opt.Region, Cluster: a.opt.Cluster, UserID: r.UserID, Provider: photon.AuthNone}
-	if r.AuthType != nil && *r.AuthType != photon.AuthNone {
-		return nil, app.Fail(photon.ReturnCustomAuthenticationFailed,
-			fmt.Sprintf("authentication type %d has no provider here", *r.AuthType))
+	provider := photon.AuthNone
+	if r.AuthType != nil {
+		provider = *r.AuthType
 	}
-	if !a.opt.AllowAnonymous {
+	if provider == photon.AuthNone && !a.opt.AllowAnonymous {
 		return nil, app.Fail(photon.ReturnInvalidAuthentication, "anonymous users are not allowed")
 	}
+	t := &secure.Token{AppID: r.AppID, AppVersion: r.AppVersion, Region: a.opt.Region, Cluster: a.opt.Cluster, UserID: r.UserID, Provider: provider}
+	if a.opt.Custom.OwnUserIDs && len(a.providers) > 0 {
+		t.UserID = ""
+	}
+	return t, nil
+}
+
+// complete makes a claimed identity a token.
+func (a *Authenticator) complete(t *secure.Token, now time.Time) (*secure.Token, error) {
 	if t.UserID == "" {
 		t.UserID = NewID()
 	}
@@ -115,6 +180,17 @@ func (a *Authenticator) Credentials(r *Request, now time.Time) (*secure.Token, e
 	}
 	a.renew(t, now)
 	return t, nil
+}
+
+// Credentials takes a full authentication by the client's word, without a call
+// to a provider: what a game server in tokenless mode does
+// (loadbalancing-auth.md 3.4).
+func (a *Authenticator) Credentials(r *Request, now time.Time) (*secure.Token, error) {
+	t, err := a.claimed(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.complete(t, now)
 }
 
 // Open reads a token as it arrives in parameter 221: a string or bytes.

@@ -16,7 +16,8 @@ type schedule struct {
 	counts   *counts
 	template *template
 	delivery photon.Delivery
-	period   float64 // ns between two events of the loop
+	period   float64       // ns between two events of the loop
+	base     time.Duration // of the run's time: the load begins
 	end      time.Duration
 	n        int64
 	ended    time.Duration // when the last event was sent, for the drain
@@ -44,7 +45,7 @@ func newSchedule(o *Options, rooms [][]*player, c *counts, t *template) *schedul
 	return s
 }
 
-func (s *schedule) due() time.Duration { return time.Duration(float64(s.n) * s.period) }
+func (s *schedule) due() time.Duration { return s.base + time.Duration(float64(s.n)*s.period) }
 
 // burst is how many events are sent before a loop looks at what came in.
 const burst = 64
@@ -55,8 +56,10 @@ func (s *schedule) step(now time.Duration, buf []byte) (wait time.Duration, err 
 	sent, refused := int64(0), int64(0)
 	for range burst {
 		due := s.due()
-		if due >= s.end {
-			s.ended = max(s.ended, s.end)
+		if due >= s.base+s.end {
+			if s.ended == 0 {
+				s.ended = now
+			}
 			wait = time.Millisecond
 			break
 		}

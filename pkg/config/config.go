@@ -57,6 +57,40 @@ type Apps struct {
 	TokenLife       time.Duration `yaml:"token_life" doc:"how long a token is valid"`
 	MaxCCU          int           `yaml:"max_ccu" doc:"players of one application at once; 0: no limit"`
 	MaxEmptyRoomTTL time.Duration `yaml:"max_empty_room_ttl" doc:"the longest EmptyRoomTTL a client may ask for"`
+	Rules           []AppRules    `yaml:"rules" doc:"what is different for single applications; those named here may connect"`
+	Auth            Auth          `yaml:"auth" doc:"custom authentication: web services that know the users"`
+}
+
+// AppRules are the rules of one application.
+type AppRules struct {
+	AppID    string   `yaml:"app_id" doc:"AppId"`
+	Versions []string `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
+	Regions  string   `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
+	MaxCCU   int      `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
+}
+
+// Auth configures custom authentication.
+type Auth struct {
+	Providers         []AuthProvider `yaml:"providers" doc:"one web service per ClientAuthenticationType"`
+	AllowUnconfigured bool           `yaml:"allow_unconfigured" doc:"let clients in whose type has no provider, as who they claim to be"`
+	OwnUserIDs        bool           `yaml:"own_user_ids" doc:"ignore user ids that clients choose; those of the providers count, or random ones"`
+	MaxConcurrent     int            `yaml:"max_concurrent" doc:"requests to one provider at once"`
+	MaxQueued         int            `yaml:"max_queued" doc:"requests that wait for one provider"`
+	QueueTimeout      time.Duration  `yaml:"queue_timeout" doc:"how long a request may wait for its turn"`
+	RequestTimeout    time.Duration  `yaml:"request_timeout" doc:"how long a provider may take to answer"`
+	MaxErrors         int            `yaml:"max_errors" doc:"errors in a row after which requests to a provider pause"`
+	MaxBackoff        time.Duration  `yaml:"max_backoff" doc:"the longest pause; the first takes one second"`
+}
+
+// AuthProvider is one web service.
+type AuthProvider struct {
+	Type int    `yaml:"type" doc:"ClientAuthenticationType, 0 to 254; 0 is Custom"`
+	URL  string `yaml:"url" doc:"http or https URL to ask"`
+	// Keys are secrets at times: a reason to keep the file from others.
+	Keys map[string]string `yaml:"keys" doc:"keys and values sent with every request; they win over a client's"`
+	// RejectIfUnavailable is true when nil.
+	RejectIfUnavailable *bool  `yaml:"reject_if_unavailable" doc:"refuse clients while the service does not answer (true) or let them in (false)"`
+	CA                  string `yaml:"ca" doc:"file (PEM) with certificates to trust instead of the system's"`
 }
 
 // Limits mirrors transport.Limits.
@@ -82,6 +116,8 @@ type TLS struct {
 // Admin configures the operators' HTTP server.
 type Admin struct {
 	Listen string `yaml:"listen" doc:"host:port; empty: off"`
+	GRPC   string `yaml:"grpc" doc:"host:port of the API for boson status, rooms, drain and close; empty: off"`
+	Token  string `yaml:"token" doc:"secret that every call of the API must bring; needed where grpc is not on loopback"`
 	PProf  bool   `yaml:"pprof" doc:"serve Go profiles under /debug/pprof"`
 }
 
@@ -157,7 +193,9 @@ func Default() *Config {
 		Log:     Log{Level: "info", Format: "console"},
 		Cluster: Cluster{Name: "default", Region: "local", Masters: []string{"127.0.0.1:4520"}},
 		Apps: Apps{Separation: "version", AllowAnonymous: true, TokenLife: time.Hour,
-			MaxEmptyRoomTTL: 60 * time.Second},
+			MaxEmptyRoomTTL: 60 * time.Second,
+			Auth: Auth{MaxConcurrent: 50, MaxQueued: 5000, QueueTimeout: 20 * time.Second, RequestTimeout: 30 * time.Second,
+				MaxErrors: 10, MaxBackoff: 10 * time.Second}},
 		Limits: Limits{MaxMessageSize: 512000, MaxQueuedBytes: 512000, MaxMessagesPerSecond: 5000, MaxPeers: 100000,
 			MaxPeersPerAddress: 5000, InitTimeout: 10 * time.Second, AuthTimeout: 30 * time.Second, IdleTimeout: 15 * time.Second},
 		Policy: Policy{Ports: "4530-4533,9090-9093"},

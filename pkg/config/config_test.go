@@ -41,6 +41,7 @@ func TestSampleFileIsTheDefaults(t *testing.T) {
 		t.Errorf("apps.allow is %#v", cfg.Apps.Allow)
 	}
 	cfg.Apps.Allow, cfg.Cluster.Gossip.Join, cfg.NameServer.Regions = nil, nil, nil
+	cfg.Apps.Rules, cfg.Apps.Auth.Providers = nil, nil
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("the sample reads as\n%+v\nwant\n%+v", cfg, want)
 	}
@@ -83,6 +84,12 @@ func TestMistakesNameTheSetting(t *testing.T) {
 		{name: "bad duration", args: []string{"--limits.idle_timeout=5"}, want: []string{"limits.idle_timeout", "duration"}},
 		{name: "bad level", args: []string{"--log.level=loud"}, want: []string{"log.level", "loud"}},
 		{name: "bad separation", args: []string{"--apps.separation=all"}, want: []string{"apps.separation"}},
+		{name: "provider without URL", file: "apps: {auth: {providers: [{type: 0}]}}\n", want: []string{"apps.auth.providers[0].url"}},
+		{name: "two providers of a type", file: "apps: {auth: {providers: [{type: 1, url: \"http://a\"}, {type: 1, url: \"http://b\"}]}}\n", want: []string{"providers[1].type", "twice"}},
+		{name: "type of anonymous clients", file: "apps: {auth: {providers: [{type: 255, url: \"http://a\"}]}}\n", want: []string{"providers[0].type", "254"}},
+		{name: "unknown key of a provider", file: "apps:\n  auth:\n    providers:\n    - {type: 0, ulr: x}\n", want: []string{"line 4", "ulr"}},
+		{name: "no concurrency", args: []string{"--apps.auth.max_concurrent=0"}, want: []string{"apps.auth.max_concurrent"}},
+		{name: "rules for nobody", file: "apps: {rules: [{max_ccu: 5}]}\n", want: []string{"apps.rules[0].app_id"}},
 		{name: "half a certificate", args: []string{"--tls.cert=x"}, want: []string{"tls.cert", "tls.key"}},
 		{name: "wss without certificate", args: []string{"--master.listen.wss=:19090"}, want: []string{"master.listen.wss", "tls.cert"}},
 		{name: "unknown flag", args: []string{"--nope"}, want: []string{"nope"}},

@@ -3,8 +3,11 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Validate reports the first mistake, by the setting's name.
@@ -25,6 +28,9 @@ func (c *Config) Validate() error {
 	if c.Apps.TokenLife <= 0 {
 		return fmt.Errorf("apps.token_life is %s, want more than 0", c.Apps.TokenLife)
 	}
+	if err := c.Apps.validate(); err != nil {
+		return err
+	}
 	if c.Cluster.Name == "" {
 		return fmt.Errorf("cluster.name is empty")
 	}
@@ -43,7 +49,7 @@ func (c *Config) Validate() error {
 		"master.listen.ws": c.Master.Listen.WS, "master.listen.wss": c.Master.Listen.WSS, "master.s2s": c.Master.S2S,
 		"gameserver.listen.udp": c.GameServer.Listen.UDP, "gameserver.listen.tcp": c.GameServer.Listen.TCP,
 		"gameserver.listen.ws": c.GameServer.Listen.WS, "gameserver.listen.wss": c.GameServer.Listen.WSS,
-		"admin.listen": c.Admin.Listen, "cluster.gossip.listen": c.Cluster.Gossip.Listen,
+		"admin.listen": c.Admin.Listen, "admin.grpc": c.Admin.GRPC, "cluster.gossip.listen": c.Cluster.Gossip.Listen,
 		"policy.flash": c.Policy.Flash, "policy.silverlight": c.Policy.Silverlight,
 	}
 	listening := map[string]Endpoints{"nameserver": c.NameServer.Listen, "master": c.Master.Listen, "gameserver": c.GameServer.Listen}
@@ -70,6 +76,39 @@ func (c *Config) Validate() error {
 	}
 	if strings.Trim(c.Policy.Ports, "0123456789-,*") != "" {
 		return fmt.Errorf("policy.ports is %q, want ports such as 4530-4533,9090", c.Policy.Ports)
+	}
+	return nil
+}
+
+func (a *Apps) validate() error {
+	for i, r := range a.Rules {
+		if r.AppID == "" {
+			return fmt.Errorf("apps.rules[%d].app_id is empty", i)
+		}
+		if slices.ContainsFunc(a.Rules[:i], func(o AppRules) bool { return o.AppID == r.AppID }) {
+			return fmt.Errorf("apps.rules[%d].app_id %q stands there twice", i, r.AppID)
+		}
+	}
+	for i, p := range a.Auth.Providers {
+		if p.Type < 0 || p.Type > 254 {
+			return fmt.Errorf("apps.auth.providers[%d].type is %d, want 0 to 254", i, p.Type)
+		}
+		if slices.ContainsFunc(a.Auth.Providers[:i], func(o AuthProvider) bool { return o.Type == p.Type }) {
+			return fmt.Errorf("apps.auth.providers[%d].type %d stands there twice", i, p.Type)
+		}
+		if u, err := url.Parse(p.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("apps.auth.providers[%d].url is %q, want http://... or https://...", i, p.URL)
+		}
+	}
+	for name, n := range map[string]int{"max_concurrent": a.Auth.MaxConcurrent, "max_queued": a.Auth.MaxQueued, "max_errors": a.Auth.MaxErrors} {
+		if n < 1 {
+			return fmt.Errorf("apps.auth.%s is %d, want at least 1", name, n)
+		}
+	}
+	for name, d := range map[string]time.Duration{"queue_timeout": a.Auth.QueueTimeout, "request_timeout": a.Auth.RequestTimeout, "max_backoff": a.Auth.MaxBackoff} {
+		if d <= 0 {
+			return fmt.Errorf("apps.auth.%s is %s, want more than 0", name, d)
+		}
 	}
 	return nil
 }

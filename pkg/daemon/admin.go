@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -10,12 +11,14 @@ import (
 	"github.com/boson-project/boson/pkg/admin"
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/transport"
+	adminv1 "github.com/boson-project/boson/proto/admin/v1"
 )
 
 // measured is a node that operators can measure.
 type measured interface {
 	Node
 	metrics() prometheus.Collector
+	status() *adminv1.Server
 }
 
 // operated adds operators' HTTP to one node, or to several that live together.
@@ -24,6 +27,7 @@ type operated struct {
 	log   zerolog.Logger
 	nodes []measured
 	http  *admin.HTTP
+	grpc  *admin.GRPC
 	// policies run beside the nodes, off by default.
 	policies []*transport.PolicyListener
 }
@@ -41,12 +45,20 @@ func (o *operated) Start(ctx context.Context) error {
 	if err := o.startPolicies(); err != nil {
 		return errors.Join(err, o.Stop(ctx))
 	}
+	if o.cfg.Admin.GRPC != "" {
+		g, err := admin.ListenGRPC(o.cfg.Admin.GRPC, o.cfg.Admin.Token, backend{o})
+		if err != nil {
+			return errors.Join(fmt.Errorf("admin.grpc: %w", err), o.Stop(ctx))
+		}
+		o.grpc = g
+		o.log.Info().Stringer("address", g.Addr()).Msg("operators' API: boson status, rooms, drain, close")
+	}
 	if o.cfg.Admin.Listen == "" {
 		return nil
 	}
 	h, err := admin.Listen(admin.Options{Listen: o.cfg.Admin.Listen, Ready: o.Ready, PProf: o.cfg.Admin.PProf})
 	if err != nil {
-		return errors.Join(err, o.Stop(ctx))
+		return errors.Join(fmt.Errorf("admin.listen: %w", err), o.Stop(ctx))
 	}
 	o.http = h
 	for _, n := range o.nodes {
@@ -81,6 +93,9 @@ func (o *operated) Ready() error {
 // hears the game server's goodbye.
 func (o *operated) Stop(ctx context.Context) error {
 	var all error
+	if o.grpc != nil {
+		o.grpc.Stop()
+	}
 	for i := range o.nodes {
 		all = errors.Join(all, o.nodes[len(o.nodes)-1-i].Stop(ctx))
 	}

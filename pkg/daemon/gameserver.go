@@ -287,7 +287,7 @@ func (n *gameServerNode) report(ctx context.Context) {
 			lastOut = out
 			n.mu.Lock()
 			if level != n.level {
-				n.log.Info().Stringer("level", level).Msg("load level changed")
+				n.log.Info().Stringer("load", level).Msg("load level changed")
 			}
 			n.level = level
 			links := make([]*s2s.Outbound, 0, len(n.masters))

@@ -16,6 +16,7 @@ import (
 	"github.com/boson-project/boson/pkg/admin"
 	"github.com/boson-project/boson/pkg/announce"
 	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/auth"
 	"github.com/boson-project/boson/pkg/cluster"
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/lobby"
@@ -39,6 +40,7 @@ type masterNode struct {
 	*app.Server
 	cfg      *config.Config
 	log      zerolog.Logger
+	auth     *auth.Authenticator
 	master   *master.Server
 	listener *s2s.Listener
 	s2sAddr  net.Addr
@@ -63,13 +65,13 @@ func NewMaster(cfg *config.Config, log zerolog.Logger) (Node, error) {
 
 func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 	log = log.With().Str("server", "master").Logger()
-	a, err := authenticator(cfg)
+	a, err := fullAuthenticator(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	n := &masterNode{cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{}}
+	n := &masterNode{auth: a, cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{}}
 	n.master = master.New(master.Options{
-		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout, MaxCCU: cfg.Apps.MaxCCU,
+		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
 		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
 		LostHold: cfg.Master.LostHold, Logger: log,
@@ -262,6 +264,7 @@ func (n *masterNode) Stop(ctx context.Context) error {
 	err := n.Shutdown(ctx)
 	n.cancel()
 	n.running.Wait()
+	n.auth.Close()
 	n.master.Close()
 	return err
 }

@@ -41,18 +41,6 @@ func keyring(cfg config.Cluster) (*secure.Keyring, error) {
 	return secure.NewKeyring(key, old)
 }
 
-func authenticator(cfg *config.Config) (*auth.Authenticator, error) {
-	keys, err := keyring(cfg.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	return auth.New(auth.Options{
-		Keys: keys, Allow: cfg.Apps.Allow, Separation: auth.Separation(cfg.Apps.Separation),
-		AllowAnonymous: cfg.Apps.AllowAnonymous, TokenLife: cfg.Apps.TokenLife,
-		Cluster: cfg.Cluster.Name, Region: strings.ToLower(cfg.Cluster.Region),
-	}), nil
-}
-
 // appServer makes the listeners of one server.
 func appServer(role string, cfg *config.Config, listen config.Endpoints, clock transport.Clock, log zerolog.Logger, application app.Application) (*app.Server, error) {
 	tlsConfig, err := serverTLS(cfg.TLS)
@@ -123,6 +111,7 @@ type nameServerNode struct {
 	log zerolog.Logger
 	cfg *config.Config
 
+	auth    *auth.Authenticator
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	gossip  atomic.Pointer[cluster.Gossip]
@@ -141,11 +130,11 @@ func NewNameServer(cfg *config.Config, log zerolog.Logger) (Node, error) {
 // configuration or of gossip.
 func newNameServer(cfg *config.Config, log zerolog.Logger, regions func() []nameserver.Region) (*nameServerNode, error) {
 	log = log.With().Str("server", "nameserver").Logger()
-	a, err := authenticator(cfg)
+	a, err := fullAuthenticator(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	n := &nameServerNode{log: log, cfg: cfg}
+	n := &nameServerNode{log: log, cfg: cfg, auth: a}
 	switch {
 	case regions != nil:
 	case cfg.Cluster.Gossip.Listen != "":
@@ -174,7 +163,7 @@ func staticRegions(cfg *config.Config) []nameserver.Region {
 	for _, r := range cfg.NameServer.Regions {
 		cluster := r.Cluster
 		if cluster == "" {
-			cluster = "default"
+			cluster = nameserver.DefaultCluster
 		}
 		all = append(all, nameserver.Region{
 			Code: strings.ToLower(r.Region), Cluster: cluster,
@@ -237,5 +226,6 @@ func (n *nameServerNode) Stop(ctx context.Context) error {
 	err := n.Shutdown(ctx)
 	n.cancel()
 	n.running.Wait()
+	n.auth.Close()
 	return err
 }

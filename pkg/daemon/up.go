@@ -20,6 +20,7 @@ import (
 // one process on one machine.
 func UpPreset(c *config.Config) {
 	c.Admin.Listen = "127.0.0.1:8088"
+	c.Admin.GRPC = "127.0.0.1:8089"
 	c.GameServer.DrainTimeout = 100 * time.Millisecond
 }
 
@@ -88,6 +89,9 @@ func (u *Up) Start(ctx context.Context) error {
 
 // NameServer, Master and GameServer return where the servers listen.
 func (u *Up) NameServer() []app.Bound { return u.ns.Bound() }
+
+// NameServerFurther returns the name server's listeners beside those.
+func (u *Up) NameServerFurther() []app.Bound { return u.ns.Further() }
 
 // Master returns where the master listens for clients.
 func (u *Up) Master() []app.Bound { return u.ms.Bound() }

@@ -43,13 +43,15 @@ const (
 	disconnected
 	tick
 	placed
+	closeRoom
 )
 
 // message is what a room's fiber is told.
 type message struct {
 	kind    messageKind
 	reason  transport.Reason
-	granted bool // placed
+	granted bool   // placed
+	text    string // closeRoom: what the players are told
 	peer    *peer
 	request photon.Request
 }
@@ -139,6 +141,10 @@ func (g *game) handle(m *message) {
 		}
 	case placed:
 		g.placed(now, m)
+	case closeRoom:
+		if g.room != nil {
+			g.room.Close(photon.ReturnOk, m.text)
+		}
 	}
 }
 

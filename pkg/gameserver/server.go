@@ -193,6 +193,15 @@ func (s *Server) Records() []*lobby.Record {
 	return all
 }
 
+// CloseRoom ends a room on an operator's wish; its players are disconnected with
+// the reason. False: there is no such room here.
+func (s *Server) CloseRoom(appKey, name, reason string) bool {
+	s.mu.Lock()
+	g := s.games[gameKey{appKey, name}]
+	s.mu.Unlock()
+	return g != nil && g.record.Load() != nil && g.fiber.PostAlways(message{kind: closeRoom, text: reason})
+}
+
 // SetDraining stops or resumes the taking of new rooms. Rooms go on, and joins
 // to them work.
 func (s *Server) SetDraining(on bool) { s.draining.Store(on) }

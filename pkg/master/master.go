@@ -6,6 +6,7 @@
 package master
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -24,8 +25,6 @@ type Options struct {
 	Auth        *auth.Authenticator
 	AuthTimeout time.Duration
 	Lobby       lobby.Config
-	// MaxCCU is the limit of players of one application; 0 is none.
-	MaxCCU int
 	// StatsInterval between two AppStats events, LobbyStatsInterval between two
 	// LobbyStats events.
 	StatsInterval, LobbyStatsInterval time.Duration
@@ -204,6 +203,41 @@ func (s *Server) Close() {
 	}
 }
 
+// Rooms tells every room that this master knows and the game server that has
+// it. fn is called from one goroutine at a time. It waits for the applications'
+// fibers, at most until ctx ends.
+func (s *Server) Rooms(ctx context.Context, fn func(server string, r *lobby.Record)) error {
+	s.mu.Lock()
+	all := make([]*application, 0, len(s.apps))
+	for _, a := range s.apps {
+		all = append(all, a)
+	}
+	s.mu.Unlock()
+	type found struct {
+		server string
+		record *lobby.Record
+	}
+	for _, a := range all {
+		answer := make(chan []found, 1)
+		a.post(func(time.Time) {
+			var rooms []found
+			for server, r := range a.lobby.Rooms() {
+				rooms = append(rooms, found{server, r})
+			}
+			answer <- rooms
+		})
+		select {
+		case rooms := <-answer:
+			for _, f := range rooms {
+				fn(f.server, f.record)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // Servers returns the game servers that this master knows.
 func (s *Server) Servers() []ServerStatus { return s.servers.status() }
 
@@ -237,7 +271,7 @@ func (s *Server) ServerLoad(id string, level cluster.Level, state cluster.State)
 		return
 	}
 	if g.level != level || g.state != state {
-		s.log.Info().Str("gameserver", id).Stringer("level", level).Stringer("state", state).Msg("game server's load level or state changed")
+		s.log.Info().Str("gameserver", id).Stringer("load", level).Stringer("state", state).Msg("game server's load level or state changed")
 	}
 	g.level, g.state = level, state
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/secure"
 	"github.com/boson-project/boson/pkg/transport"
@@ -46,7 +47,7 @@ func (s *Server) Connect(p *app.Peer) app.Handler {
 	mp.gate.Start(p, s.opt.AuthTimeout)
 	if raw := p.Info().Token; raw != nil {
 		// AuthenticateOnce: the answer comes without a request (loadbalancing.md 3.4).
-		mp.admit(app.Op{Code: photon.OpAuthenticateOnce}, false, func() (*secure.Token, error) {
+		mp.admitToken(app.Op{Code: photon.OpAuthenticateOnce}, false, func() (*secure.Token, error) {
 			return s.opt.Auth.InitToken(p.Protocol(), raw, time.Now())
 		})
 	}
@@ -71,6 +72,10 @@ func (p *peer) Operation(r *photon.Request) {
 // operation runs on the application's fiber.
 func (p *peer) operation(now time.Time, r photon.Request) {
 	if p.gone {
+		return
+	}
+	if p.app == nil {
+		p.gate.Refuse(app.OpOf(&r)) // it came before the application turned the peer away
 		return
 	}
 	if p.busy {
@@ -99,10 +104,13 @@ func (p *peer) resume(now time.Time) {
 
 // Closed implements app.Handler.
 func (p *peer) Closed(transport.Reason) {
-	p.gate.Closed()
-	if p.appKey == "" {
-		return
+	if p.gate.Closed() {
+		p.leave()
 	}
+}
+
+// leave takes a peer out of its application.
+func (p *peer) leave() {
 	p.server.post(p.appKey, func(a *application, now time.Time) {
 		p.gone = true
 		if p.app == nil {
@@ -119,11 +127,16 @@ func (p *peer) Closed(transport.Reason) {
 const selfMaster = ""
 
 func (s *Server) authenticate(p *peer, op app.Op, req *auth.Request) {
-	p.admit(op, req.LobbyStats, func() (*secure.Token, error) {
-		if req.Token != nil {
-			return s.opt.Auth.Open(req.Token, time.Now())
-		}
-		return s.opt.Auth.Credentials(req, time.Now())
+	if req.Token != nil {
+		p.admitToken(op, req.LobbyStats, func() (*secure.Token, error) { return s.opt.Auth.Open(req.Token, time.Now()) })
+		return
+	}
+	if err := p.gate.Begin(); err != nil {
+		app.RespondError(p, op, err)
+		return
+	}
+	p.gate.Check(s.opt.Auth, op, req, func(token *secure.Token, data *gpbinary.Dictionary) {
+		p.admit(op, req.LobbyStats, token, data)
 	})
 }
 
@@ -134,26 +147,38 @@ func (s *Server) authenticateAgain(p *request, op app.Op, _ *authenticateAgain) 
 	app.RespondError(p, op, p.gate.Begin())
 }
 
-func (p *peer) admit(op app.Op, lobbyStats bool, identify func() (*secure.Token, error)) {
+// admitToken lets a peer in that another server has authenticated.
+func (p *peer) admitToken(op app.Op, lobbyStats bool, open func() (*secure.Token, error)) {
 	if err := p.gate.Begin(); err != nil {
 		app.RespondError(p, op, err)
 		return
 	}
-	token, err := identify()
+	token, err := open()
 	if err == nil {
 		err = p.useSecret(token)
-	}
-	var fresh string
-	if err == nil {
-		fresh, err = p.server.opt.Auth.Refresh(token, time.Now())
 	}
 	if err != nil {
 		p.gate.Fail(op, err)
 		return
 	}
+	p.admit(op, lobbyStats, token, nil)
+}
+
+// admit lets a peer in whose identity is known. It may run on any goroutine,
+// and the peer may be gone.
+func (p *peer) admit(op app.Op, lobbyStats bool, token *secure.Token, data *gpbinary.Dictionary) {
+	fresh, err := p.server.opt.Auth.Refresh(token, time.Now())
+	if err != nil {
+		p.gate.Fail(op, err)
+		return
+	}
 	p.token, p.appKey = token, p.server.opt.Auth.AppKey(token)
-	p.server.post(p.appKey, func(a *application, now time.Time) { a.enter(now, p, op, fresh, lobbyStats) })
-	p.gate.Succeed()
+	// It enters before the gate opens, so that no operation comes earlier. Who
+	// was closed meanwhile leaves again: Closed does that only for open gates.
+	p.server.post(p.appKey, func(a *application, now time.Time) { a.enter(now, p, op, fresh, lobbyStats, data) })
+	if !p.gate.Succeed() {
+		p.leave()
+	}
 }
 
 func (p *peer) useSecret(t *secure.Token) error {
@@ -169,11 +194,11 @@ func (p *peer) useSecret(t *secure.Token) error {
 }
 
 // enter makes an authenticated peer one of the application's, and answers.
-func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lobbyStats bool) {
+func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lobbyStats bool, data *gpbinary.Dictionary) {
 	if p.gone {
 		return
 	}
-	if limit := a.server.opt.MaxCCU; limit > 0 {
+	if limit := a.server.opt.Auth.MaxCCU(p.token.AppID); limit > 0 {
 		if st := a.lobby.Stats(); int(st.Peers+st.Players) >= limit {
 			p.gate.Revoke(op, app.Fail(photon.ReturnMaxCcuReached, "the application has as many players as it may"))
 			return
@@ -188,6 +213,9 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 	}
 	if p.token.Nickname != "" {
 		params = append(params, photon.Param(photon.ParamNickName, p.token.Nickname))
+	}
+	if data != nil {
+		params = append(params, photon.Param(photon.ParamData, data))
 	}
 	p.Respond(op, photon.ReturnOk, "", params)
 	st := a.lobby.Stats()

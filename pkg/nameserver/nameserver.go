@@ -4,7 +4,9 @@
 package nameserver
 
 import (
+	"cmp"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,7 +17,9 @@ import (
 	"github.com/boson-project/boson/pkg/announce"
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/secure"
 	"github.com/boson-project/boson/pkg/transport"
 )
 
@@ -92,12 +96,28 @@ func (p *peer) Operation(r *photon.Request) {
 // Closed implements app.Handler.
 func (p *peer) Closed(transport.Reason) { p.gate.Closed() }
 
-// regions returns what clients may use, each code once.
-func (s *Server) regions() []Region {
+// DefaultCluster is the cluster that a region's bare code means, where the
+// region has one of this name (loadbalancing-auth.md 1).
+const DefaultCluster = "default"
+
+// regions returns what clients of an application may use, by code, the default
+// cluster first.
+func (s *Server) regions(appID string) []Region {
 	all := slices.Clone(s.opt.Regions())
-	all = slices.DeleteFunc(all, func(r Region) bool { return len(s.allow) > 0 && !slices.Contains(s.allow, r.Code) })
-	slices.SortStableFunc(all, func(a, b Region) int { return strings.Compare(a.Code, b.Code) })
+	all = slices.DeleteFunc(all, func(r Region) bool {
+		return len(s.allow) > 0 && !slices.Contains(s.allow, r.Code) || !s.opt.Auth.AllowsRegion(appID, r.Code)
+	})
+	slices.SortStableFunc(all, func(a, b Region) int {
+		return cmp.Or(strings.Compare(a.Code, b.Code), cmp.Compare(rank(a), rank(b)))
+	})
 	return all
+}
+
+func rank(r Region) int {
+	if strings.EqualFold(r.Cluster, DefaultCluster) {
+		return 0
+	}
+	return 1
 }
 
 type getRegions struct {
@@ -110,7 +130,7 @@ func (s *Server) getRegions(p *peer, op app.Op, req *getRegions) {
 		return
 	}
 	var codes, addresses []string
-	for _, r := range s.regions() {
+	for _, r := range s.regions(req.AppID) {
 		if slices.Contains(codes, r.Code) {
 			continue
 		}
@@ -128,28 +148,39 @@ func (s *Server) getRegions(p *peer, op app.Op, req *getRegions) {
 	})
 }
 
-// choose picks the master that a region string names: "code", "code/cluster"
+// find returns the masters that a region string names: "code", "code/cluster"
 // or "code/*" (loadbalancing-auth.md 1).
-func (s *Server) choose(region, userID string) (Region, error) {
+func (s *Server) find(appID, region string) ([]Region, error) {
 	code, cluster, suffix := strings.Cut(strings.ToLower(region), "/")
-	if !suffix || cluster == "" {
-		cluster = "*"
+	var all, found []Region
+	for _, r := range s.regions(appID) {
+		if r.Code == code {
+			all = append(all, r)
+		}
 	}
-	var found []Region
-	for _, r := range s.regions() {
-		if r.Code == code && (cluster == "*" || strings.EqualFold(r.Cluster, cluster)) {
-			found = append(found, r)
+	switch {
+	case cluster == "*":
+		found = all
+	case suffix && cluster != "":
+		found = slices.DeleteFunc(all, func(r Region) bool { return !strings.EqualFold(r.Cluster, cluster) })
+	default:
+		found = all
+		if len(all) > 0 && rank(all[0]) == 0 {
+			found = slices.DeleteFunc(all, func(r Region) bool { return rank(r) != 0 })
 		}
 	}
 	if len(found) == 0 {
-		return Region{}, app.Fail(photon.ReturnInvalidRegion, fmt.Sprintf("region %.32q is unknown or not allowed", region))
+		return nil, app.Fail(photon.ReturnInvalidRegion, fmt.Sprintf("region %.32q is unknown or not allowed", region))
 	}
-	// The same user gets the same master as long as the list stays as it is.
-	h := uint32(2166136261)
-	for _, c := range []byte(userID) {
-		h = (h ^ uint32(c)) * 16777619
-	}
-	return found[h%uint32(len(found))], nil
+	return found, nil
+}
+
+// pick chooses one of several masters: the same for the same user, as long as
+// the list stays as it is.
+func pick(found []Region, userID string) Region {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(userID)) // never fails
+	return found[h.Sum32()%uint32(len(found))]
 }
 
 func (s *Server) authenticate(p *peer, op app.Op, req *auth.Request) {
@@ -157,18 +188,26 @@ func (s *Server) authenticate(p *peer, op app.Op, req *auth.Request) {
 		app.RespondError(p, op, err)
 		return
 	}
-	params, err := s.identify(p, op, req)
+	found, err := s.masters(p, op, req)
 	if err != nil {
 		p.gate.Fail(op, err)
 		return
 	}
-	p.gate.Succeed()
-	p.Respond(op, photon.ReturnOk, "", params)
+	p.gate.Check(s.opt.Auth, op, req, func(token *secure.Token, data *gpbinary.Dictionary) {
+		params, err := s.admit(p, op, req, found, token, data)
+		if err != nil {
+			p.gate.Fail(op, err)
+			return
+		}
+		if p.gate.Succeed() {
+			p.Respond(op, photon.ReturnOk, "", params)
+		}
+	})
 }
 
-// identify checks the request in the order of loadbalancing-auth.md 2 and
-// makes the response.
-func (s *Server) identify(p *peer, op app.Op, req *auth.Request) (photon.Params, error) {
+// masters makes the checks that come before those of the user, in the order of
+// loadbalancing-auth.md 2, and returns the masters that the client may be sent to.
+func (s *Server) masters(p *peer, op app.Op, req *auth.Request) ([]Region, error) {
 	if req.AppID == "" {
 		return nil, photon.Missing(photon.ParamApplicationID)
 	}
@@ -178,39 +217,54 @@ func (s *Server) identify(p *peer, op app.Op, req *auth.Request) (photon.Params,
 	if req.Region == "" {
 		return nil, photon.Missing(photon.ParamRegion)
 	}
-	region, err := s.choose(req.Region, req.UserID)
+	found, err := s.find(req.AppID, req.Region)
 	if err != nil {
 		return nil, err
 	}
-	token, err := s.opt.Auth.Credentials(req, time.Now())
-	if err != nil {
-		return nil, err
+	kind := nextKind(p, op, req)
+	found = slices.DeleteFunc(found, func(r Region) bool {
+		_, ok := r.Masters.For(kind, p.Info().Remote.Addr(), r.Seen)
+		return !ok
+	})
+	if len(found) == 0 {
+		return nil, app.Fail(photon.ReturnInvalidRegion, fmt.Sprintf("region %.32q has no master for transport %s", req.Region, kind))
 	}
-	token.Region, token.Cluster = region.Code, region.Cluster
+	return found, nil
+}
 
-	kind := p.Info().Kind
+// nextKind is the transport that the client will come to the master with.
+func nextKind(p *peer, op app.Op, req *auth.Request) transport.Kind {
 	if op.Code == photon.OpAuthenticateOnce && req.ExpectedProtocol != nil {
-		kind = transport.Kind(*req.ExpectedProtocol)
-		token.ExpectedProtocol = *req.ExpectedProtocol
+		return transport.Kind(*req.ExpectedProtocol)
 	}
-	address, ok := region.Masters.For(kind, p.Info().Remote.Addr(), region.Seen)
-	if !ok {
-		return nil, app.Fail(photon.ReturnInvalidRegion, fmt.Sprintf("region %s has no master for transport %s", region.Code, kind))
-	}
+	return p.Info().Kind
+}
+
+// admit makes the response for an identity. It may run on any goroutine.
+func (s *Server) admit(p *peer, op app.Op, req *auth.Request, found []Region, token *secure.Token, data *gpbinary.Dictionary) (photon.Params, error) {
+	region := pick(found, token.UserID)
+	address, _ := region.Masters.For(nextKind(p, op, req), p.Info().Remote.Addr(), region.Seen)
+	token.Region, token.Cluster = region.Code, region.Cluster
 	params := photon.Params{
 		photon.Param(photon.ParamAddress, address),
 		photon.Param(photon.ParamUserID, token.UserID),
 		photon.Param(photon.ParamCluster, region.Cluster),
 	}
 	if op.Code == photon.OpAuthenticateOnce {
-		data, err := auth.AddSecret(token)
+		if req.ExpectedProtocol != nil {
+			token.ExpectedProtocol = *req.ExpectedProtocol
+		}
+		secret, err := auth.AddSecret(token)
 		if err != nil {
 			return nil, err
 		}
-		params = append(params, photon.Param(photon.ParamEncryptionData, data))
+		params = append(params, photon.Param(photon.ParamEncryptionData, secret))
 	}
 	if token.Nickname != "" {
 		params = append(params, photon.Param(photon.ParamNickName, token.Nickname))
+	}
+	if data != nil {
+		params = append(params, photon.Param(photon.ParamData, data))
 	}
 	sealed, err := s.opt.Auth.Seal(token)
 	if err != nil {

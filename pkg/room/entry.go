@@ -142,11 +142,16 @@ func decodeFlags(req *photon.Request) (flags photon.RoomOptionFlags, err error) 
 			}
 		}
 	}
+	return impliedFlags(flags), nil
+}
+
+// impliedFlags adds the flags that others bring along.
+func impliedFlags(flags photon.RoomOptionFlags) photon.RoomOptionFlags {
 	if flags&photon.FlagSuppressPlayerInfo != 0 {
 		// Clients must know that no Join event will come (loadbalancing-operations.md 3.8).
 		flags |= photon.FlagSuppressRoomEvents
 	}
-	return flags, nil
+	return flags
 }
 
 func (r *Room) publishesUserIDs() bool {

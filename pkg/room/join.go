@@ -69,6 +69,9 @@ func (r *Room) Join(now time.Duration, req *photon.Request, j Joiner) (*Seat, er
 	r.Tick(now)
 	seat, err := r.join(now, req, j)
 	if err != nil {
+		if r.loaded {
+			r.end()
+		}
 		Refuse(j.Sink, req, err)
 	}
 	return seat, err
@@ -78,7 +81,7 @@ func (r *Room) join(now time.Duration, req *photon.Request, j Joiner) (*Seat, er
 	if r.phase != open {
 		return nil, refuse(photon.ReturnGameDoesNotExist, "room %q does not exist", r.id.Name)
 	}
-	if req.Code == photon.OpCreateGame {
+	if req.Code == photon.OpCreateGame && !r.loaded {
 		return nil, refuse(photon.ReturnGameIDAlreadyExists, "room %q exists", r.id.Name)
 	}
 	e, err := r.decodeEntry(req)
@@ -142,7 +145,7 @@ func (r *Room) checkJoin(j *Joiner, e *entryRequest) (*actor, error) {
 	if err := checkJoiner(j); err != nil {
 		return nil, err
 	}
-	if j.UserID != "" && slices.Contains(r.excluded, j.UserID) {
+	if j.UserID != "" && r.isExcluded(j.UserID) {
 		return nil, refuse(photon.ReturnJoinFailedFoundExcludedUserID, "user is excluded from the room")
 	}
 	rejoins := e.mode == photon.JoinOrRejoin || e.mode == photon.RejoinOnly
@@ -217,6 +220,7 @@ func (r *Room) newActor(j *Joiner) *actor {
 // properties and cached events (3.2).
 func (r *Room) enter(now time.Duration, req *photon.Request, a *actor, j *Joiner, e *entryRequest, rejoined bool) *Seat {
 	seat := r.activate(a, j.Sink)
+	r.loaded = false
 	a.nickname, a.session = j.Nickname, j.SessionID
 	if len(r.active) == 1 {
 		r.set.masterClientID = a.nr

@@ -37,8 +37,8 @@ func (r *Room) Remove(now time.Duration, actorNr int32, exclude bool, code photo
 	if a == nil || r.phase != open {
 		return false
 	}
-	if exclude && a.userID != "" && !slices.Contains(r.excluded, a.userID) {
-		r.excluded = append(slices.Clip(r.excluded), a.userID)
+	if exclude && a.userID != "" && !r.isExcluded(a.userID) {
+		r.excluded = append(r.excluded, ExcludedUser{UserID: a.userID})
 	}
 	if a.active() {
 		sink := a.seat.sink

@@ -25,7 +25,7 @@ func (r *Room) Record() *lobby.Record {
 		Open: r.set.open && !r.cacheFull, Visible: r.set.visible, Closing: r.phase == done,
 		MaxPlayers: r.set.maxPlayers,
 		Players:    int32(len(r.actors)), Inactive: int32(len(r.actors) - len(r.active)),
-		Expected: slices.Clone(r.set.expected), Excluded: slices.Clone(r.excluded),
+		Expected: slices.Clone(r.set.expected), Excluded: r.excludedIDs(),
 		Created: r.id.Created, Incarnation: r.id.Incarnation, Plugin: r.cfg.Plugin,
 	}
 	for _, a := range r.actors {

@@ -35,10 +35,11 @@ type Room struct {
 	active   []*actor // those with a seat, by number
 	lastNr   int32
 	groups   groupSet // groups that some actor is or was in
-	excluded []string // user ids
+	excluded []ExcludedUser
 
 	cache     cache
 	cacheFull bool // the limit was reached once: closed for newcomers
+	loaded    bool // by SetState, and the client that it was for has not entered yet
 
 	empty    time.Duration // since when no actor is active, or Never
 	deadline time.Duration

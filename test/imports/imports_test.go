@@ -24,8 +24,8 @@ var floors = [][]string{
 	{"pkg/room", "pkg/lobby", "pkg/lobby/sqlfilter"},
 	{"pkg/s2s", "pkg/cluster", "pkg/admin"},
 	{"pkg/nameserver", "pkg/master", "pkg/gameserver", "pkg/config"},
-	{"pkg/daemon", "pkg/doctor"},
-	{"cmd/nameserver", "cmd/master", "cmd/gameserver", "cmd/boson", "test/e2e", "test/fuzz", "test/cluster"},
+	{"pkg/daemon", "pkg/doctor", "pkg/bench"},
+	{"cmd/nameserver", "cmd/master", "cmd/gameserver", "cmd/boson", "test/e2e", "test/fuzz", "test/cluster", "test/relay"},
 }
 
 // apps may not import each other: three programs, not one.

@@ -115,6 +115,7 @@ describe("connecting", { concurrency: true }, () => {
     assert.equal(cat.friends[0].friends.ann.online, true);
     assert.equal(cat.friends[0].friends.bob.online, false);
     await ann.leave();
+    await ann.sees(0);
     await ann.refused(OperationCode.JoinGame, ErrorCode.GameDoesNotExist, () => ann.client.joinRoom("same name"));
     await dan.join("same name");
     assert.equal(dan.room.maxPlayers, 3);

@@ -14,6 +14,7 @@ export const { ErrorCode, EventCaching, LobbyType, MatchmakingMode, OperationCod
 // Where the cluster is; test/e2e/main.go sets them.
 export const nameServer = variable("E2E_NAMESERVER");
 export const master = variable("E2E_MASTER");
+export const gameServer = variable("E2E_GAMESERVER");
 export const region = variable("E2E_REGION");
 
 function variable(name) {
@@ -181,11 +182,10 @@ export class Player {
     return this.client.myActor().actorNr;
   }
 
-  /** actors are the numbers of the actors that this client knows of, ascending. */
+  /** actors are the numbers of the actors that this client knows of, ascending; the SDK's array has those twice that came back. */
   get actors() {
-    return this.client
-      .myRoomActorsArray()
-      .map((a) => a.actorNr)
+    return Object.keys(this.client.myRoomActors())
+      .map(Number)
       .sort((a, b) => a - b);
   }
 

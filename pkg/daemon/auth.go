@@ -1,0 +1,80 @@
+package daemon
+
+import (
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/config"
+)
+
+// authenticator makes the authentication of a game server: it asks no provider.
+func authenticator(cfg *config.Config) (*auth.Authenticator, error) {
+	return newAuthenticator(cfg, auth.Custom{})
+}
+
+// fullAuthenticator makes the authentication of a name server or master, with
+// the configuration's providers. It is to be closed.
+func fullAuthenticator(cfg *config.Config, log zerolog.Logger) (*auth.Authenticator, error) {
+	custom, err := customAuth(cfg.Apps.Auth, log)
+	if err != nil {
+		return nil, err
+	}
+	return newAuthenticator(cfg, custom)
+}
+
+func newAuthenticator(cfg *config.Config, custom auth.Custom) (*auth.Authenticator, error) {
+	keys, err := keyring(cfg.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	rules := make(map[string]auth.Rules, len(cfg.Apps.Rules))
+	for _, r := range cfg.Apps.Rules {
+		rules[r.AppID] = auth.Rules{Versions: r.Versions, Regions: regionCodes(r.Regions), MaxCCU: r.MaxCCU}
+	}
+	return auth.New(auth.Options{
+		Keys: keys, Allow: cfg.Apps.Allow, Rules: rules, MaxCCU: cfg.Apps.MaxCCU,
+		Separation:     auth.Separation(cfg.Apps.Separation),
+		AllowAnonymous: cfg.Apps.AllowAnonymous, TokenLife: cfg.Apps.TokenLife,
+		Cluster: cfg.Cluster.Name, Region: strings.ToLower(cfg.Cluster.Region), Custom: custom,
+	}), nil
+}
+
+// regionCodes reads a list in the form of nameserver.allow_regions.
+func regionCodes(list string) []string {
+	return strings.FieldsFunc(strings.ToLower(list), func(r rune) bool { return r == ';' || r == ' ' })
+}
+
+func customAuth(cfg config.Auth, log zerolog.Logger) (auth.Custom, error) {
+	custom := auth.Custom{
+		AllowUnconfigured: cfg.AllowUnconfigured, OwnUserIDs: cfg.OwnUserIDs,
+		MaxConcurrent: cfg.MaxConcurrent, MaxQueued: cfg.MaxQueued,
+		QueueTimeout: cfg.QueueTimeout, RequestTimeout: cfg.RequestTimeout,
+		MaxErrors: cfg.MaxErrors, MaxBackoff: cfg.MaxBackoff, Logger: log,
+	}
+	for i, p := range cfg.Providers {
+		opt := auth.HTTPOptions{URL: p.URL, Keys: p.Keys, MaxConns: cfg.MaxConcurrent}
+		if p.CA != "" {
+			pem, err := os.ReadFile(p.CA)
+			if err != nil {
+				return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].ca: %w", i, err)
+			}
+			opt.RootCAs = x509.NewCertPool()
+			if !opt.RootCAs.AppendCertsFromPEM(pem) {
+				return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].ca: %s holds no certificate", i, p.CA)
+			}
+		}
+		provider, err := auth.NewHTTP(opt)
+		if err != nil {
+			return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].url: %w", i, err)
+		}
+		custom.Providers = append(custom.Providers, auth.Configured{
+			Type: byte(p.Type), Provider: provider, RejectIfUnavailable: p.RejectIfUnavailable == nil || *p.RejectIfUnavailable,
+		})
+	}
+	return custom, nil
+}

@@ -1,0 +1,129 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"net"
+	"time"
+	"unsafe"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sys/unix"
+)
+
+// header is sender and number (4 each) and the due time (8).
+const header = 16
+
+// load is the shape of "boson bench" for the plain relay: an open loop, one
+// goroutine, a socket per player.
+func load(args []string) error {
+	f := flag.NewFlagSet("load", flag.ContinueOnError)
+	to := f.String("to", "127.0.0.1:7000", "the relay")
+	rooms := f.Int("rooms", 8, "rooms")
+	players := f.Int("players", 8, "players per room")
+	rate := f.Float64("rate", 10, "events per second and player")
+	size := f.Int("bytes", 64, "bytes of an event")
+	warmup := f.Duration("warmup", time.Second, "before the measurement")
+	duration := f.Duration("duration", 5*time.Second, "of the measurement")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	addr, err := net.ResolveUDPAddr("udp4", *to)
+	if err != nil {
+		return err
+	}
+	epoll, err := unix.EpollCreate1(0)
+	if err != nil {
+		return err
+	}
+	count := *rooms * *players
+	fds := make([]int, count)
+	for i := range fds {
+		if fds[i], err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, 0); err != nil {
+			return err
+		}
+		_ = unix.SetsockoptInt(fds[i], unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20)
+		if err := unix.Connect(fds[i], &unix.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}); err != nil {
+			return err
+		}
+		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fds[i], &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fds[i])}); err != nil {
+			return err
+		}
+		join := binary.BigEndian.AppendUint32(nil, joinMark)
+		// Players of a room are due evenly spread, as in "boson bench".
+		join = binary.BigEndian.AppendUint32(join, uint32(i%*rooms))
+		if _, err := unix.Write(fds[i], join); err != nil {
+			return err
+		}
+	}
+	var msgs [16]mmsghdr
+	var vecs [16]unix.Iovec
+	var bufs [16][datagramSize]byte
+	for i := range msgs {
+		vecs[i].Base = &bufs[i][0]
+		vecs[i].SetLen(datagramSize)
+		msgs[i].header.Iov = &vecs[i]
+		msgs[i].header.SetIovlen(1)
+	}
+	latency := hdrhistogram.New(1000, int64(time.Minute), 2)
+	var sent, arrived, measured int64
+	event := make([]byte, max(*size, header))
+	events := make([]unix.EpollEvent, 256)
+	poll := []unix.PollFd{{Fd: int32(epoll), Events: unix.POLLIN}}
+	period := float64(time.Second) / *rate / float64(count)
+	start := time.Now()
+	end := *warmup + *duration
+	for {
+		now := time.Since(start)
+		if now > end+500*time.Millisecond {
+			break
+		}
+		wait := time.Millisecond
+		for range 64 {
+			due := time.Duration(float64(sent) * period)
+			if due >= end || due > now {
+				wait = min(wait, max(due-now, 0))
+				break
+			}
+			wait = 0
+			binary.BigEndian.PutUint32(event, uint32(sent%int64(count)))
+			binary.BigEndian.PutUint64(event[8:], uint64(due))
+			_, _, _ = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fds[sent%int64(count)]), uintptr(unsafe.Pointer(&event[0])), uintptr(len(event)), unix.MSG_DONTWAIT, 0, 0)
+			sent++
+		}
+		if wait > 0 {
+			ts := unix.NsecToTimespec(int64(wait))
+			_, _ = unix.Ppoll(poll, &ts, nil)
+		}
+		n, _ := unix.EpollWait(epoll, events, 0)
+		for i := range max(n, 0) {
+			got, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(events[i].Fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+			if errno != 0 {
+				continue
+			}
+			now := time.Since(start)
+			for j := range int(got) {
+				arrived++
+				if now < *warmup || now >= end {
+					continue
+				}
+				measured++
+				_ = latency.RecordValue(int64(max(now-time.Duration(binary.BigEndian.Uint64(bufs[j][8:])), 0)))
+			}
+		}
+	}
+	expected := sent * int64(*players-1)
+	var usage unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage)
+	fmt.Printf("plain relay: %d rooms x %d players, %g events/s each of %d bytes\n", *rooms, *players, *rate, *size)
+	fmt.Printf("  deliveries   %.0f/s of %.0f/s offered\n", float64(measured)/duration.Seconds(), *rate*float64(count*(*players-1)))
+	fmt.Printf("  latency      p50 %.3g ms   p99 %.3g ms   max %.3g ms\n", ms(latency.ValueAtQuantile(50)), ms(latency.ValueAtQuantile(99)), ms(latency.Max()))
+	fmt.Printf("  missing      %d of %d (%.3g %%)\n", expected-arrived, expected, 100*float64(expected-arrived)/float64(max(expected, 1)))
+	fmt.Printf("  this client  %.2f cores\n", float64(usage.Utime.Nano()+usage.Stime.Nano())/float64(time.Since(start)))
+	return nil
+}
+
+func ms(ns int64) float64 { return float64(ns) / 1e6 }
