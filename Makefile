@@ -3,7 +3,9 @@ GO      ?= go
 BIN     := bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/boson-project/boson/pkg/daemon.Version=$(VERSION)
-# Decoders that are fuzzed, as package:target.
+# The plugin of new Docker, or the older program of that name.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+# Time for each fuzz target.
 FUZZTIME ?= 5s
 
 .PHONY: run build test unit race e2e fuzz bench benchcmp lint proto cover check compose-up compose-down clean
@@ -49,10 +51,10 @@ cover: ## coverage by package
 check: test fuzz ## what CI runs
 
 compose-up: build ## a cluster of containers on this machine
-	cd deploy/compose && docker compose up --build -d
+	cd deploy/compose && $(COMPOSE) up --build -d
 
 compose-down:
-	cd deploy/compose && docker compose down
+	cd deploy/compose && $(COMPOSE) down
 
 clean:
 	rm -rf $(BIN) cover.out

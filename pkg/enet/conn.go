@@ -84,6 +84,9 @@ type Conn struct {
 	buffered      int // commands kept by the receiving side
 	bufferedBytes int
 	rateBytes     int
+	// credit is what a client that is not verified has sent, less what was sent to
+	// it again unasked.
+	credit int
 
 	rtt, rttVar int32 // ms
 
@@ -101,6 +104,7 @@ type Conn struct {
 	reason       byte // of our DISCONNECT
 	remoteReason byte
 	server       bool
+	frugal       bool
 	crc          bool
 	unsequenced  bool // types 11, 14 and 15 may be sent
 	rttKnown     bool
@@ -115,7 +119,7 @@ func NewServerConn(cfg *Config, connect Connect, peerID uint16, now time.Duratio
 	c := &Conn{
 		cfg: cfg, server: true, created: now, lastReliable: now, resendAt: forever,
 		challenge: connect.Challenge, crc: connect.CRC, peerID: peerID,
-		mtu: uint16(connect.MTU), channelN: uint8(connect.Channels), rtt: startRTT,
+		mtu: uint16(connect.MTU), channelN: uint8(connect.Channels), rtt: startRTT, credit: connect.size,
 	}
 	c.acknowledge(now, commandHeader{channel: controlChannel, sequence: connect.sequence}, connect.time, true)
 	body := make([]byte, connectBody)
@@ -182,6 +186,12 @@ func (c *Conn) QueuedBytes() int { return c.queuedBytes }
 // uses such commands allows it by that. Until then unsequenced messages travel
 // in sequence.
 func (c *Conn) AllowUnsequenced() { c.unsequenced = true }
+
+// Frugal keeps a server connection from sending VERIFY_CONNECT again of its own
+// accord beyond the bytes that the client has sent, as long as the client is not
+// verified. Who forges the sender of a flood of CONNECTs then gains little; a
+// client that loses several datagrams in a row may fail to connect.
+func (c *Conn) Frugal() { c.frugal = true }
 
 // FetchServerTime asks the server for its time, client side (wire.md 3.9).
 func (c *Conn) FetchServerTime() {

@@ -18,6 +18,7 @@ type Connect struct {
 
 	sequence uint32 // of the CONNECT command
 	time     uint32 // of its datagram
+	size     int    // of its datagram
 	body     [connectBody]byte
 }
 
@@ -45,7 +46,7 @@ func ParseConnect(b []byte) (c Connect, ok bool) {
 		if h.CRC && !checksumOK(b) {
 			return c, false
 		}
-		c = Connect{Challenge: h.Challenge, CRC: h.CRC, sequence: cmd.sequence, time: h.Time}
+		c = Connect{Challenge: h.Challenge, CRC: h.CRC, sequence: cmd.sequence, time: h.Time, size: len(b)}
 		copy(c.body[:], rest[commandSize:])
 		c.MTU = min(max(int(binary.BigEndian.Uint16(c.body[2:])), MinMTU), MaxMTU)
 		c.Channels = int(min(max(binary.BigEndian.Uint32(c.body[8:]), 1), maxChannels))

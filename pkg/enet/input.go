@@ -46,6 +46,7 @@ func (c *Conn) Input(now time.Duration, datagram []byte, out Receiver) error {
 		case unknownPeer, unknownPeerTraced:
 			// Such a datagram proves nothing: it may ask to connect, or give up.
 			known = false
+			c.credit += len(datagram)
 		default:
 			return ErrForeign
 		}

@@ -218,6 +218,13 @@ func (c *Conn) checkQueue(now time.Duration, q *queue) bool {
 			c.resendAt = min(c.resendAt, cmd.due)
 			continue
 		}
+		if cmd.kind == typeVerify && c.frugal && c.state == Connecting {
+			size := headerSize + crcSize + cmd.size()
+			if c.credit < size {
+				continue // until the client asks
+			}
+			c.credit -= size
+		}
 		if cmd.kind == typeDisconnect {
 			if int(cmd.resends)+1 >= maxDisconnects {
 				c.close(c.cause)

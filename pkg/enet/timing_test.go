@@ -225,6 +225,41 @@ func TestVerifyResent(t *testing.T) {
 	}
 }
 
+// TestFrugalVerify holds that a frugal server sends VERIFY_CONNECT again unasked
+// only within what came from the address, and whenever it is asked.
+func TestFrugalVerify(t *testing.T) {
+	for _, asked := range []int{0, 1, 5} {
+		for _, crc := range []bool{false, true} {
+			now := 10 * time.Second
+			b := drain(t, NewClientConn(ClientConfig(), Connect{CRC: crc}, testChallenge, 0), 0)[0]
+			connect, _ := ParseConnect(b)
+			c := NewServerConn(ServerConfig(), connect, 7, now)
+			c.Frugal()
+			received, sent, verifies := len(b), 0, 0
+			for i := 0; !c.Done(); i++ {
+				if i > 0 && i <= asked {
+					received += len(b)
+					if err := c.Input(now, b, &collector{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, d := range drain(t, c, now) {
+					sent += len(d)
+					if kinds([][]byte{d})[0] == typeVerify {
+						verifies++
+					}
+				}
+				now = max(now, c.Deadline())
+			}
+			// An ACK and a VERIFY_CONNECT for each CONNECT, and as much again as came.
+			answers := (1 + asked) * (len(b) + headerSize + crcSize + ackSize)
+			if verifies < 1+asked || sent > answers+received {
+				t.Errorf("asked again %d times: %d VERIFY_CONNECTs, %d bytes for %d", asked, verifies, sent, received)
+			}
+		}
+	}
+}
+
 // TestRepeatedConnect holds that a CONNECT that comes again gets the same
 // answer, also once the client is connected.
 //

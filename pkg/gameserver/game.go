@@ -256,7 +256,11 @@ func (g *game) create(now time.Duration, m *message) {
 	})
 	seat, err := r.Create(now, &m.request, g.joiner(m.peer))
 	if err != nil {
-		// The room has answered; the name is free again unless others wait for it.
+		// The room has answered; the name is free again. A master that reserved it
+		// hears so too: of a room that is over.
+		g.server.opt.Directory.Upsert(&lobby.Record{App: g.key.app, Name: g.key.name, Lobby: g.lobbyOf(&m.request), Closing: true,
+			Created: wall.UnixMilli(), Incarnation: wall.UnixNano()})
+		g.server.opt.Directory.Remove(g.key.app, g.key.name)
 		g.leftBehind(m.peer)
 		if len(g.waiting) > 0 {
 			g.refuseWaiting()

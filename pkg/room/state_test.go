@@ -309,7 +309,7 @@ func TestStateManyPlayers(t *testing.T) {
 // A value that format 1.6 has no form for is left out, the rest is kept.
 func TestStateLoss(t *testing.T) {
 	w := newWorld(t, Config{})
-	ann := w.client(photon.GpBinaryV18, "ann").mustCreate(with(photon.ParamGameProperties,
+	ann := w.client(photon.GpBinaryV18, "ann").mustCreate(with(photon.ParamPlayerTTL, int32(-1)), with(photon.ParamGameProperties,
 		table("a", make([]int32, 40000), "b", int32(1))))
 	ann.mustRaise(code(1), content(make([]int32, 40000)), caching(photon.AddToRoomCache))
 	ann.mustRaise(code(2), content("z"), caching(photon.AddToRoomCache))

@@ -43,10 +43,13 @@ type Publisher struct {
 }
 
 // subscription is one link's part. dirty are rooms to send: as they are, or as
-// removed if they are no more.
+// removed if they are no more; true for those that the link was not told of yet.
+// brief are rooms that were over before it was: it is told that they were there,
+// since the master holds their names until it hears of them.
 type subscription struct {
 	link     *Link
-	dirty    map[string]struct{}
+	dirty    map[string]bool
+	brief    []*lobby.Record
 	snapshot bool
 	rev      int64         // of the last message; owned by the goroutine
 	wake     chan struct{} // capacity 1: there is something to do
@@ -65,8 +68,11 @@ func (p *Publisher) Upsert(r lobby.Record) {
 	key := RoomKey(r.App, r.Name)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	_, known := p.rooms[key]
 	p.rooms[key] = &r
-	p.mark(key)
+	for _, s := range p.links {
+		s.mark(key, !known || s.dirty[key])
+	}
 }
 
 // Remove takes a room back.
@@ -74,19 +80,27 @@ func (p *Publisher) Remove(app, name string) {
 	key := RoomKey(app, name)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.rooms[key]; ok {
-		delete(p.rooms, key)
-		p.mark(key)
+	r, ok := p.rooms[key]
+	if !ok {
+		return
+	}
+	delete(p.rooms, key)
+	for _, s := range p.links {
+		if s.dirty[key] {
+			s.brief = append(s.brief, &lobby.Record{
+				App: r.App, Name: r.Name, Lobby: r.Lobby, Closing: true, Created: r.Created, Incarnation: r.Incarnation,
+			})
+		}
+		s.mark(key, false)
 	}
 }
 
-func (p *Publisher) mark(key string) {
-	for _, s := range p.links {
-		s.dirty[key] = struct{}{}
-		notify(s.wake)
-		if len(s.dirty) >= batchRecords {
-			notify(s.full)
-		}
+// mark is called with the publisher's lock.
+func (s *subscription) mark(key string, isNew bool) {
+	s.dirty[key] = isNew
+	notify(s.wake)
+	if len(s.dirty) >= batchRecords {
+		notify(s.full)
 	}
 }
 
@@ -99,7 +113,7 @@ func (p *Publisher) Attach(l *Link) {
 		return
 	}
 	s := &subscription{
-		link: l, dirty: make(map[string]struct{}), snapshot: true,
+		link: l, dirty: make(map[string]bool), snapshot: true,
 		wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
 	}
 	p.links[l] = s
@@ -170,6 +184,7 @@ func (p *Publisher) flush(s *subscription) error {
 			rooms = append(rooms, r)
 		}
 	} else {
+		rooms = s.brief
 		for key := range s.dirty {
 			if r := p.rooms[key]; r != nil {
 				rooms = append(rooms, r)
@@ -178,7 +193,7 @@ func (p *Publisher) flush(s *subscription) error {
 			}
 		}
 	}
-	s.snapshot = false
+	s.snapshot, s.brief = false, nil
 	clear(s.dirty)
 	select {
 	case <-s.full:

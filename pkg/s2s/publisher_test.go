@@ -190,6 +190,46 @@ func TestSnapshotThenChanges(t *testing.T) {
 	})
 }
 
+// LB-207: a master holds the name of a room until it hears of it, so it hears
+// also of one that was over within a batch.
+func TestRoomOverWithinABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, d, run, s := startSync(t)
+		after(time.Second)
+		d.take()
+		s.publisher.Upsert(room(1, 1)) // goes out at once; what follows waits
+		after(time.Microsecond)
+		d.take()
+		brief, again := room(2, 1), room(3, 1)
+		for _, r := range []lobby.Record{brief, again} {
+			s.publisher.Upsert(r)
+			s.publisher.Upsert(r)
+			s.publisher.Remove(r.App, r.Name)
+		}
+		again.Incarnation++
+		s.publisher.Upsert(again)
+		s.publisher.Remove("app\x001.0", "room 1")
+		after(time.Second)
+		msgs := d.take()
+		if len(msgs) != 2 {
+			t.Fatalf("%d messages", len(msgs))
+		}
+		var got []string
+		for _, r := range msgs[0].(*RoomBatch).Rooms {
+			got = append(got, fmt.Sprint(r.Name, r.Closing))
+		}
+		if want := []string{"room 2true", "room 3true", "room 3false"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+		if keys := msgs[1].(*RoomRemove).Keys; len(keys) != 2 {
+			t.Errorf("removed: %v", keys)
+		}
+		d.check(t, s.publisher)
+		s.end()
+		run.end()
+	})
+}
+
 // cluster CL-09
 func TestGapTriggersResync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

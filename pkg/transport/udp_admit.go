@@ -77,6 +77,10 @@ const (
 	maxUnverified = 8192
 	// maxUnverifiedPerAddress may exist of one address; further CONNECTs are ignored.
 	maxUnverifiedPerAddress = 1024
+	// maxUnverifiedGenerous of one address are sent VERIFY_CONNECT until they answer
+	// (wire.md 3.10); further ones get no more than they sent, because an address
+	// with that many is more likely a victim than a player.
+	maxUnverifiedGenerous = 32
 	// maxReplies bounds the answers without a connection that wait to be sent.
 	maxReplies = 1024
 )

@@ -236,6 +236,9 @@ func (s *udpShard) connect(from endpoint, b []byte) {
 		return
 	}
 	p := &udpPeer{shard: s, addr: from, conn: enet.NewServerConn(s.cfg, c, id, s.now)}
+	if s.sources.unverified[s.sources.slot(from)] >= maxUnverifiedGenerous {
+		p.conn.Frugal()
+	}
 	if old != nil {
 		old.rival = p
 	} else {

@@ -40,7 +40,7 @@ func boson(args []string) error {
 	if *profiles != "" {
 		go func() { fmt.Println(http.ListenAndServe(*profiles, nil)) }()
 	}
-	keys, err := secure.NewKeyring(make([]byte, 32))
+	keys, err := secure.NewKeyring(secure.Key{1})
 	if err != nil {
 		return err
 	}

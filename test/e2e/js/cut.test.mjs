@@ -86,7 +86,7 @@ describe("connections that break", () => {
   scenario("a stranger with the same user id can't take over an active player", async (world) => {
     const [ann] = await world.together("r", { suspendedPlayerLiveTime: 10_000 }, "ann", "bob");
     const thief = await world.lobby("bob");
-    await thief.refusedByGameServer(JoinGame, ErrorCode.JoinFailedFoundActiveJoiner, () => thief.client.joinRoom("r", { rejoin: true }));
+    await thief.refusedInTheEnd(JoinGame, ErrorCode.JoinFailedFoundActiveJoiner, () => thief.client.joinRoom("r", { rejoin: true }));
     assert.deepEqual(ann.actors, [1, 2]);
     assert.deepEqual(ann.left, []);
   });
@@ -96,7 +96,7 @@ describe("connections that break", () => {
     const bob = await world.lobby("bob");
     await bob.create("r");
     await bob.disconnect();
-    await bob.refusedByGameServer(JoinGame, ErrorCode.GameDoesNotExist, () => bob.client.reconnectAndRejoin());
+    await bob.refusedInTheEnd(JoinGame, ErrorCode.GameDoesNotExist, () => bob.client.reconnectAndRejoin());
   });
 
   // WJ-101: also the way back to the master

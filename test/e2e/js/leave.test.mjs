@@ -92,7 +92,7 @@ describe("leaving", { concurrency: true }, () => {
     assert.ok(performance.now() - start >= 690, "not before its time");
     assert.deepEqual(ann.actors, [1]);
     await bob.connect();
-    await bob.refusedByGameServer(JoinGame, ErrorCode.JoinFailedWithRejoinerNotFound, () => bob.client.joinRoom("r", { rejoin: true }));
+    await bob.refusedInTheEnd(JoinGame, ErrorCode.JoinFailedWithRejoinerNotFound, () => bob.client.joinRoom("r", { rejoin: true }));
     await bob.disconnect();
     await bob.connect();
     await bob.join("r");
@@ -104,7 +104,7 @@ describe("leaving", { concurrency: true }, () => {
     const [ann, bob] = await world.together("r", { suspendedPlayerLiveTime: 10_000 }, "ann", "bob");
     await bob.suspend();
     await ann.until("bob is suspended", () => ann.suspended.includes(2));
-    await bob.refusedByGameServer(JoinGame, ErrorCode.JoinFailedFoundInactiveJoiner, () => bob.client.joinRoom("r"));
+    await bob.refusedInTheEnd(JoinGame, ErrorCode.JoinFailedFoundInactiveJoiner, () => bob.client.joinRoom("r"));
   });
 
   // LB-192

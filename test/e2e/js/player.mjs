@@ -140,16 +140,17 @@ export class Player {
   }
 
   /**
-   * refusedByGameServer is refused for what the master lets through. The SDK
-   * then stays on the game server: disconnect and connect again.
+   * refusedInTheEnd is refused by the master or, for what the master lets
+   * through, by the game server. The SDK then stays there: disconnect and
+   * connect again.
    */
-  async refusedByGameServer(operation, code, send) {
+  async refusedInTheEnd(operation, code, send) {
     const before = this.responses.length;
     const refusal = () => this.responses.slice(before).find((r) => r.operation === operation && r.code !== 0);
     send();
     await this.until(`operation ${operation} is refused`, refusal);
     this.checkRefusal(refusal(), code);
-    await this.until("the client is on the game server", () => this.client.state() === State.ConnectedToGameserver);
+    await this.until("the client stays where it is", () => [State.JoinedLobby, State.ConnectedToGameserver].includes(this.client.state()));
   }
 
   checkRefusal(response, code) {

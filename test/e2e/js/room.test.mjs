@@ -209,7 +209,7 @@ describe("rooms", { concurrency: true }, () => {
     await ann.create("r");
     await again.sees(1);
     await again.refused(JoinRandomGame, ErrorCode.NoRandomMatchFound, () => again.client.joinRandomRoom()); // LB-114
-    await again.refused(JoinGame, ErrorCode.JoinFailedFoundActiveJoiner, () => again.client.joinRoom("r"));
+    await again.refusedInTheEnd(JoinGame, ErrorCode.JoinFailedFoundActiveJoiner, () => again.client.joinRoom("r"));
     assert.deepEqual(ann.actors, [1]);
   });
 
@@ -228,7 +228,7 @@ describe("rooms", { concurrency: true }, () => {
   ]) {
     scenario(`createRoom with ${what} is refused and leaves no room`, async (world) => {
       const [ann, bob] = await Promise.all([world.lobby("ann"), world.lobby("bob")]);
-      await ann.refusedByGameServer(CreateGame, code, () => ann.client.createRoom("r", options));
+      await ann.refusedInTheEnd(CreateGame, code, () => ann.client.createRoom("r", options));
       await ann.disconnect();
       await eventually("the name is free", async () => (await bob.answer(CreateGame, () => bob.client.createRoom("r"))).code === 0);
       await bob.until("the room is joined", () => bob.joined.length > 0);
