@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/secure"
@@ -32,6 +33,7 @@ type Peer struct {
 	transport.Session
 	server *Server
 	cipher atomic.Pointer[secure.Cipher]
+	ending atomic.Bool // Disconnect was called
 
 	// Only touched from the session's receive goroutine.
 	handler   Handler
@@ -94,17 +96,32 @@ func (p *Peer) Send(msg []byte, d photon.Delivery) {
 	p.Session.Send(msg, d)
 }
 
+// disconnectGrace is how long a client that was told to go may take. It must be
+// the client who closes: clients lose what waits to be dispatched when the
+// server does (loadbalancing.md 2, wire.md 3.15).
+const disconnectGrace = 5 * time.Second
+
 // Disconnect tells the client why, as far as its protocol has words for it, and
-// closes the session (wire.md 4.6).
+// closes the session: at once where it has none, else when the client had time to
+// read it and to go (wire.md 4.6). Nothing that the client still sends counts.
 func (p *Peer) Disconnect(rc photon.ReturnCode, text string, reason transport.Reason) {
-	if msg, err := photon.AppendDisconnect(nil, p.Protocol(), rc, text); err == nil && len(msg) > 0 {
-		p.Session.Send(msg, photon.Delivery{Mode: photon.Reliable})
+	if p.ending.Swap(true) {
+		return
 	}
-	p.Close(reason)
+	msg, err := photon.AppendDisconnect(nil, p.Protocol(), rc, text)
+	if err != nil || len(msg) == 0 {
+		p.Close(reason)
+		return
+	}
+	p.Session.Send(msg, photon.Delivery{Mode: photon.Reliable})
+	time.AfterFunc(disconnectGrace, func() { p.Close(reason) })
 }
 
 // Receive implements transport.Receiver.
 func (p *Peer) Receive(msg []byte, d photon.Delivery) {
+	if p.ending.Load() {
+		return
+	}
 	proto := p.Protocol()
 	if proto != photon.JSON {
 		t, encrypted, err := photon.Type(msg)

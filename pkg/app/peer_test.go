@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -212,6 +213,31 @@ func TestMalformedMessagesCostTheConnection(t *testing.T) {
 	}
 	if s.closed() != transport.ReasonProtocolError {
 		t.Errorf("closed for %s", s.closed())
+	}
+}
+
+// LB-015: the word comes first, the end when the client had time to read it; what
+// the client sends in between does not count.
+func TestDisconnectTellsWhyFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := newTestPeer(t, transport.UDP, photon.GpBinaryV18)
+		p.Disconnect(7, "bye", transport.ReasonManaged)
+		if msg := <-s.sent; msg[1] != byte(photon.TypeDisconnect) {
+			t.Errorf("sent %x", msg)
+		}
+		p.Receive(request(t, photon.GpBinaryV18, 1, photon.Param(1, "hi")), photon.Delivery{})
+		if len(s.sent) != 0 || s.closed() != 0 {
+			t.Errorf("%d messages sent, closed for %s", len(s.sent), s.closed())
+		}
+		time.Sleep(6 * time.Second)
+		if s.closed() != transport.ReasonManaged {
+			t.Errorf("closed for %s", s.closed())
+		}
+	})
+	p, s := newTestPeer(t, transport.WebSocket, photon.JSON)
+	p.Disconnect(7, "bye", transport.ReasonManaged)
+	if s.closed() != transport.ReasonManaged {
+		t.Error("a JSON client, which has no such message, was not closed at once")
 	}
 }
 

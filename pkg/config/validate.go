@@ -97,7 +97,7 @@ func (a *Apps) validate() error {
 			return fmt.Errorf("apps.auth.providers[%d].type %d stands there twice", i, p.Type)
 		}
 		if u, err := url.Parse(p.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return fmt.Errorf("apps.auth.providers[%d].url is %q, want http://... or https://...", i, p.URL)
+			return fmt.Errorf("apps.auth.providers[%d].url is %q, want an http or https URL", i, p.URL)
 		}
 	}
 	for name, n := range map[string]int{"max_concurrent": a.Auth.MaxConcurrent, "max_queued": a.Auth.MaxQueued, "max_errors": a.Auth.MaxErrors} {

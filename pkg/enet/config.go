@@ -16,6 +16,9 @@ type Config struct {
 	// acknowledged, so that the other side sends it again.
 	MaxBufferedBytes int
 	MaxBuffered      int
+	// MaxSharedBytes bounds the same over all connections of this Config: beyond it
+	// a connection keeps no more than bufferedReserve. 0 is unlimited.
+	MaxSharedBytes int
 	// WindowBytes and WindowCommands bound the reliable commands in flight of a
 	// connection, ChannelWindow those of one channel.
 	WindowBytes    int
@@ -43,6 +46,7 @@ type Config struct {
 	// Stats counts over all connections that share this Config.
 	Stats Stats
 
+	shared  int // bytes that all connections keep of commands that came too early
 	free    *command
 	freeLen int
 	ackBufs [][]ack
@@ -63,6 +67,7 @@ func ServerConfig() *Config {
 		MaxQueuedBytes:   512000,
 		MaxBufferedBytes: 2 * 512000,
 		MaxBuffered:      1024,
+		MaxSharedBytes:   64 << 20,
 		WindowBytes:      51200,
 		WindowCommands:   1024,
 		ChannelWindow:    1024,

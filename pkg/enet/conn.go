@@ -263,7 +263,8 @@ func (c *Conn) drop() {
 	c.controlSent.clear(c.cfg)
 	c.inFlight, c.inFlightBytes, c.overdue = 0, 0, 0
 	c.queued, c.queuedBytes = 0, 0
-	c.buffered, c.bufferedBytes = 0, 0
+	c.buffered = 0
+	c.hold(-c.bufferedBytes)
 	c.resendAt = forever
 }
 

@@ -9,6 +9,8 @@ const (
 	maxWaiting = 64
 	// pieceOverhead is what a piece costs beside its data, in bytes.
 	pieceOverhead = 96
+	// bufferedReserve is what a connection may keep whatever the others do, in bytes.
+	bufferedReserve = 16 << 10
 )
 
 // piece is a command that came too early, or a part of a message.
@@ -59,19 +61,31 @@ func (ch *channel) settle() {
 
 // hasRoom tells whether a piece of n bytes may be kept.
 func (c *Conn) hasRoom(n int) bool {
-	return c.buffered < c.cfg.MaxBuffered && c.bufferedBytes+n+pieceOverhead <= c.cfg.MaxBufferedBytes
+	return c.buffered < c.cfg.MaxBuffered && c.bufferedBytes+n+pieceOverhead <= c.cfg.MaxBufferedBytes && c.hasShare(n+pieceOverhead)
+}
+
+// hasShare tells whether all connections together may keep n bytes more, or this
+// one keeps little.
+func (c *Conn) hasShare(n int) bool {
+	return c.cfg.MaxSharedBytes == 0 || c.bufferedBytes+n <= bufferedReserve || c.cfg.shared+n <= c.cfg.MaxSharedBytes
+}
+
+// hold counts n more bytes that are kept, or fewer.
+func (c *Conn) hold(n int) {
+	c.bufferedBytes += n
+	c.cfg.shared += n
 }
 
 func (c *Conn) newPiece(sequence uint32, f fragment, data []byte) *piece {
 	c.buffered++
-	c.bufferedBytes += len(data) + pieceOverhead
+	c.hold(len(data) + pieceOverhead)
 	return &piece{sequence: sequence, fragment: f, data: append([]byte(nil), data...)}
 }
 
 // freePiece takes back what newPiece counted.
 func (c *Conn) freePiece(p *piece) {
 	c.buffered--
-	c.bufferedBytes -= len(p.data) + pieceOverhead
+	c.hold(-len(p.data) - pieceOverhead)
 }
 
 // keepOrdered keeps a reliable command that is ahead. It is false when the

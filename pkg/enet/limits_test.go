@@ -289,6 +289,49 @@ func TestEarlyBounds(t *testing.T) {
 	}
 }
 
+// TestSharedBound holds that many connections that never complete their messages
+// keep no more than the shared bound and their reserves, that a small neighbour
+// still gets through, and that all of it is given back.
+func TestSharedBound(t *testing.T) {
+	now := 10 * time.Second
+	cfg := ServerConfig()
+	cfg.MaxSharedBytes = 1 << 20
+	part := make([]byte, 1000)
+	var bombs []*Conn
+	for i := range 50 {
+		c := serverWith(t, cfg, Connect{}, now)
+		for n := range uint32(300) {
+			f := fragment{1, 500, n + 1, 500000, (n + 1) * 1000} // the first part is missing
+			kind := typeFragment
+			if i%2 == 0 {
+				kind, f.number, f.offset = typeFragmentUnsequenced, n, n*1000
+			}
+			if i%3 == 0 {
+				kind, f.number, f.offset = typeFragment, n, n*1000 // in order, without an end
+			}
+			input(t, c, now, nil, fragmentCommand(kind, f, part))
+		}
+		bombs = append(bombs, c)
+	}
+	if limit := cfg.MaxSharedBytes + len(bombs)*bufferedReserve; cfg.shared > limit || cfg.shared < cfg.MaxSharedBytes/2 {
+		t.Errorf("%d bytes kept, bound %d", cfg.shared, limit)
+	}
+	neighbour := serverWith(t, cfg, Connect{}, now)
+	var out collector
+	for n := range uint32(4) {
+		input(t, neighbour, now, &out, fragmentCommand(typeFragment, fragment{1, 4, 3 - n, 4000, (3 - n) * 1000}, part))
+	}
+	if len(out.got) != 1 {
+		t.Error("a neighbour's message did not get through")
+	}
+	for _, c := range bombs {
+		c.Release()
+	}
+	if neighbour.Release(); cfg.shared != 0 {
+		t.Errorf("%d bytes are still counted", cfg.shared)
+	}
+}
+
 // fragmentCommand builds a fragment.
 func fragmentCommand(kind commandType, f fragment, part []byte) testCommand {
 	flags := byte(1)

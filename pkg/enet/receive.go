@@ -43,7 +43,7 @@ func (c *Conn) receiveOrdered(cmd commandHeader, f fragment, data []byte, out Re
 		return c.keepOrdered(ch, cmd.sequence, f, data), nil
 	}
 	// Its turn has come, so it frees others: it may exceed the bound by one message.
-	if f.count > 1 && c.bufferedBytes+len(data) > c.cfg.MaxBufferedBytes+c.cfg.MaxMessageSize {
+	if f.count > 1 && (c.bufferedBytes+len(data) > c.cfg.MaxBufferedBytes+c.cfg.MaxMessageSize || !c.hasShare(len(data))) {
 		return false, nil
 	}
 	if err := c.consume(ch, cmd.sequence, f, data, out); err != nil {
@@ -88,7 +88,7 @@ func (c *Conn) consume(ch *channel, sequence uint32, f fragment, data []byte, ou
 	}
 	e := ch.early
 	e.message = append(e.message, data...)
-	c.bufferedBytes += len(data)
+	c.hold(len(data))
 	if f.number+1 < f.count {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (c *Conn) consume(ch *channel, sequence uint32, f fragment, data []byte, ou
 		return ErrProtocol
 	}
 	e.message, e.current = nil, fragment{}
-	c.bufferedBytes -= len(msg)
+	c.hold(-len(msg))
 	c.dispatchOrdered(ch, msg, out)
 	return nil
 }

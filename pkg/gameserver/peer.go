@@ -153,3 +153,12 @@ type serverSettings struct{}
 func (s *Server) serverSettings(p *peer, op app.Op, _ *serverSettings) {
 	p.Respond(op, photon.ReturnOk, "", nil)
 }
+
+type webRPC struct {
+	Path string `photon:"209"`
+}
+
+// webRPC has no service to call here (loadbalancing-webhooks.md 1.1).
+func (s *Server) webRPC(p *peer, op app.Op, _ *webRPC) {
+	p.Respond(op, photon.ReturnInvalidOperation, "WebRpc is not configured", nil)
+}

@@ -87,6 +87,7 @@ func New(opt Options) *Server {
 	app.Handle(&s.router, photon.OpAuthenticate, s.authenticate)
 	app.Handle(&s.router, photon.OpAuthenticateOnce, s.authenticate)
 	app.Handle(&s.router, photon.OpServerSettings, s.serverSettings)
+	app.Handle(&s.router, photon.OpWebRPC, s.webRPC)
 	return s
 }
 

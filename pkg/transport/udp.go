@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/boson-project/boson/pkg/enet"
@@ -43,6 +44,7 @@ type UDPListener struct {
 	ids       peerIDs
 	local     netip.AddrPort
 	shards    []*udpShard
+	pressed   atomic.Int32  // shards whose readers must wait, see outboxHigh
 	done      chan struct{} // ends the goroutines
 	wg        sync.WaitGroup
 

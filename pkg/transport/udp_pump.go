@@ -30,6 +30,7 @@ func (s *udpShard) pump() {
 			// Errors are the kernel's; what is lost is sent again.
 			_ = s.socket.write()
 		}
+		s.relieve()
 		timer.Reset(sleep)
 	}
 }
@@ -72,8 +73,9 @@ func (s *udpShard) fill() (more bool, sleep time.Duration) {
 	return false, time.Duration(s.sleepTick-s.tick()) * time.Millisecond
 }
 
-// outboxKeep is the capacity that an idle outbox keeps, in messages.
-const outboxKeep = 4096
+// outboxKeep is the capacity that an outbox keeps, in messages: what one turn of
+// the rooms may add to outboxHigh.
+const outboxKeep = 2 * outboxHigh
 
 // takeOutbox hands what was posted to the connections.
 func (s *udpShard) takeOutbox() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -24,8 +25,10 @@ type udpShard struct {
 	empty  chan struct{} // closed when stopping and the last peer is gone
 	pumped chan struct{} // closed when the pump has ended
 
-	outMu  sync.Mutex // guards outbox; a leaf
-	outbox []udpOutgoing
+	outMu   sync.Mutex // guards outbox and pressed; a leaf
+	outbox  []udpOutgoing
+	pressed bool          // the outbox reached outboxHigh and is counted in l.pressed
+	resume  chan struct{} // capacity 1: the reader may look at l.pressed again
 
 	mu         sync.Mutex // guards all below, and the peers
 	cfg        *enet.Config
@@ -77,7 +80,8 @@ type udpCounts struct {
 func newUDPShard(l *UDPListener, socket *udpSocket) *udpShard {
 	s := &udpShard{
 		l: l, socket: socket, wake: make(chan struct{}, 1), empty: make(chan struct{}), pumped: make(chan struct{}),
-		cfg: l.enetConfig(), peers: make(map[endpoint]*udpPeer), clock: l.cfg.Clock(),
+		resume: make(chan struct{}, 1),
+		cfg:    l.enetConfig(), peers: make(map[endpoint]*udpPeer), clock: l.cfg.Clock(),
 	}
 	// One turn of the clock ahead, so that no moment is near zero.
 	s.now = (1<<32 + time.Duration(s.clock)) * time.Millisecond
@@ -114,15 +118,66 @@ func (s *udpShard) post(o udpOutgoing) {
 	s.outMu.Lock()
 	first := len(s.outbox) == 0
 	s.outbox = append(s.outbox, o)
+	if len(s.outbox) >= outboxHigh && !s.pressed {
+		s.pressed = true
+		s.l.pressed.Add(1)
+	}
 	s.outMu.Unlock()
 	if first {
 		s.poke()
 	}
 }
 
+// outboxHigh is the number of messages in a shard's outbox at which readers stop
+// until it is sent. What clients send meanwhile waits in the sockets' buffers,
+// and is lost there when it is more than the server can do: a queue of our own
+// would grow, and the older its messages the less they are worth.
+const outboxHigh = 16384
+
+// relieve lets the readers go on after the outbox was sent.
+func (s *udpShard) relieve() {
+	s.outMu.Lock()
+	relieved := s.pressed && len(s.outbox) < outboxHigh
+	if relieved {
+		s.pressed = false
+		s.l.pressed.Add(-1)
+	}
+	s.outMu.Unlock()
+	if !relieved {
+		return
+	}
+	for _, other := range s.l.shards {
+		select {
+		case other.resume <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// await holds the reader up while any shard of the listener has too much to
+// send: rooms have peers on all of them. It is false when the listener is over.
+func (s *udpShard) await() bool {
+	for s.l.pressed.Load() > 0 {
+		select {
+		case <-s.resume:
+		case <-s.l.done:
+			return false
+		}
+	}
+	return true
+}
+
+// readsInARow are the batches after which the reader lets rooms and pump run.
+// Without, it would go on until its socket is empty, where there is one core.
+const readsInARow = 16
+
 // read is the reader goroutine.
 func (s *udpShard) read() {
-	for {
+	for row := 0; s.await(); row++ {
+		if row == readsInARow {
+			row = 0
+			runtime.Gosched()
+		}
 		err := s.socket.read()
 		if errors.Is(err, net.ErrClosed) {
 			return

@@ -39,12 +39,18 @@ type udpSocket struct {
 	inErr    error
 	readFunc func(fd uintptr) bool
 
-	out       *outBatch
-	outAt     int // next datagram to write
-	outMsgs   [udpBatch]message
-	outNames  [udpBatch]unix.RawSockaddrInet6
-	outVecs   [udpBatch]unix.Iovec
-	writeFunc func(fd uintptr) bool
+	out         *outBatch
+	outAt       int // next message to write
+	outN        int // messages: runs of datagrams
+	outMsgs     [udpBatch]message
+	outFirst    [udpBatch]int // of a message's datagrams
+	outNames    [udpBatch]unix.RawSockaddrInet6
+	outVecs     [udpBatch]unix.Iovec
+	outSegments [udpBatch]segmentSize
+	writeFunc   func(fd uintptr) bool
+	// segments: the kernel cuts one message into datagrams (UDP_SEGMENT), which
+	// spares it most of its work for all but the first.
+	segments bool
 }
 
 // openUDP binds a socket. With join it shares its address with one that has
@@ -71,6 +77,8 @@ func openUDP(addr string, join bool) (*udpSocket, error) {
 		if name, err := unix.Getsockname(int(fd)); err == nil {
 			_, s.v4 = name.(*unix.SockaddrInet4)
 		}
+		_, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+		s.segments = err == nil
 	})
 	if err != nil {
 		_ = s.conn.Close()
@@ -82,6 +90,9 @@ func openUDP(addr string, join bool) (*udpSocket, error) {
 		prepare(&s.inMsgs[i], &s.inNames[i], &s.inVecs[i])
 		s.outVecs[i].Base = &s.out.bufs[i][0]
 		prepare(&s.outMsgs[i], &s.outNames[i], &s.outVecs[i])
+		h := &s.outSegments[i].header
+		h.Level, h.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+		h.SetLen(unix.CmsgLen(2))
 	}
 	return s, nil
 }
@@ -117,12 +128,14 @@ func (s *udpSocket) read() error {
 	return s.inErr
 }
 
+// tryRead never waits, and its call is raw for that: the scheduler, told of it,
+// would take the processor away from calls that last long because of their work.
 func (s *udpSocket) tryRead(fd uintptr) bool {
 	for i := range s.inMsgs {
 		s.inMsgs[i].header.Namelen = unix.SizeofSockaddrInet6
 	}
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.inMsgs[0])), udpBatch, unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.inMsgs[0])), udpBatch, unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			s.in.n = int(n)
@@ -146,25 +159,87 @@ func (s *udpSocket) tryRead(fd uintptr) bool {
 	}
 }
 
+// segmentSize is a control message with the size of the datagrams that a message
+// is cut into.
+type segmentSize struct {
+	header unix.Cmsghdr
+	size   uint16
+	_      [6]byte // to the kernel's alignment
+}
+
+const (
+	// maxSegments of one message that all kernels with UDP_SEGMENT take.
+	maxSegments = 64
+	// maxSegmented bytes of one message: the longest IP packet without headers.
+	maxSegmented = 65535 - 40 - 8
+)
+
 // write sends the datagrams in s.out and empties it. What the kernel refuses is
 // lost, like any datagram may be.
 func (s *udpSocket) write() error {
 	if s.out.n == 0 {
 		return nil
 	}
-	for i := range s.out.n {
-		s.outVecs[i].SetLen(s.out.size[i])
-		s.outMsgs[i].header.Namelen = toName(&s.outNames[i], s.out.to[i], s.v4)
-	}
-	s.outAt = 0
+	s.join(0, s.segments)
 	err := s.raw.Write(s.writeFunc)
 	s.out.n = 0
 	return err
 }
 
+// join makes the messages of the batch from a datagram on, each of one datagram
+// or of a run.
+func (s *udpSocket) join(first int, runs bool) {
+	s.outAt, s.outN = 0, 0
+	for first < s.out.n {
+		n := 1
+		if runs {
+			n = s.run(first)
+		}
+		s.outFirst[s.outN] = first
+		for i := first; i < first+n; i++ {
+			s.outVecs[i].SetLen(s.out.size[i])
+		}
+		h := &s.outMsgs[s.outN].header
+		h.Name = (*byte)(unsafe.Pointer(&s.outNames[s.outN]))
+		h.Namelen = toName(&s.outNames[s.outN], s.out.to[first], s.v4)
+		h.Iov = &s.outVecs[first]
+		h.SetIovlen(n)
+		h.Control = nil
+		h.SetControllen(0)
+		if n > 1 {
+			c := &s.outSegments[s.outN]
+			c.size = uint16(s.out.size[first])
+			h.Control = (*byte)(unsafe.Pointer(c))
+			h.SetControllen(int(unsafe.Sizeof(*c)))
+		}
+		s.outN++
+		first += n
+	}
+}
+
+// run is the number of datagrams from first on that may be one message: they go
+// to the same client and have the same size, but for the last, which may be shorter.
+func (s *udpSocket) run(first int) int {
+	size := s.out.size[first]
+	total := size
+	n := 1
+	for i := first + 1; i < s.out.n && n < maxSegments; i++ {
+		total += s.out.size[i]
+		if s.out.to[i] != s.out.to[first] || s.out.size[i] > size || total > maxSegmented {
+			break
+		}
+		n++
+		if s.out.size[i] < size {
+			break
+		}
+	}
+	return n
+}
+
+// tryWrite never waits either.
 func (s *udpSocket) tryWrite(fd uintptr) bool {
-	for s.outAt < s.out.n {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.outMsgs[s.outAt])), uintptr(s.out.n-s.outAt), unix.MSG_DONTWAIT, 0, 0)
+	for s.outAt < s.outN {
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.outMsgs[s.outAt])), uintptr(s.outN-s.outAt), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			s.outAt += int(n)
@@ -172,6 +247,12 @@ func (s *udpSocket) tryWrite(fd uintptr) bool {
 		case unix.EAGAIN:
 			return false
 		default:
+			if s.outMsgs[s.outAt].header.Iovlen > 1 {
+				// The way to this client can't cut, or has a smaller MTU: one by one.
+				s.segments = s.segments && errno != unix.EIO
+				s.join(s.outFirst[s.outAt], false)
+				continue
+			}
 			s.outAt++ // this one cannot be sent: no route, a filter, ...
 		}
 	}

@@ -139,7 +139,7 @@ func TestEmptyRoomTTL(t *testing.T) {
 		ann := enters(t, up, f, "ann")
 		room := t.Name()
 		opt := lasting(-1, 60001)
-		ann.fails(ann.CreateRoom(ann.ctx(), client.EnterRoomParams{RoomName: room, RoomOptions: opt}), photon.ReturnInvalidOperation) // LB-168
+		ann.fails(ann.CreateRoom(ann.ctx(), client.EnterRoomParams{RoomName: room + " too long", RoomOptions: opt}), photon.ReturnInvalidOperation) // LB-168
 		opt = lasting(-1, 400)
 		opt.CustomRoomProperties = map[string]any{"k": "v"}
 		ann.must(ann.CreateRoom(ann.ctx(), client.EnterRoomParams{RoomName: room, RoomOptions: opt}))

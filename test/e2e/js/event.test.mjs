@@ -107,6 +107,7 @@ describe("events", { concurrency: true }, () => {
     const [ann, bob] = await world.together("r", {}, "ann", "bob");
     for (let i = 0; i < 50; i++) ann.client.raiseEvent(1, { i, kind: i % 2 ? "odd" : "even" }, { cache: AddToRoomCache });
     bob.client.raiseEvent(2, "bob's", { cache: AddToRoomCache });
+    await passed(ann, bob);
     ann.client.raiseEvent(3, "global", { cache: AddToRoomCacheGlobal });
     ann.client.raiseEvent(4, "not cached");
     ann.client.raiseEvent(5, "to bob alone, so not cached", { cache: AddToRoomCache, targetActors: [2] }); // LB-244

@@ -252,6 +252,9 @@ export class Player {
       if (this.errors.length > this.expectedErrors) assert.fail(`${this.userId}: ${JSON.stringify(this.errors)}`);
       return this.client.state() === State.Joined && this.joined.length > joins && this.arrived.length > arrivals;
     });
+    // The SDK closes its master connection meanwhile. Who leaves the room before
+    // that is done gets the closing connection back as if it were a new one.
+    await eventually("the master connection is closed", () => !this.client.isConnectedToMaster());
     return this;
   }
 

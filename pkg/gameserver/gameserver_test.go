@@ -1,0 +1,357 @@
+package gameserver
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/auth"
+	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/room"
+	"github.com/boson-project/boson/pkg/secure"
+	"github.com/boson-project/boson/pkg/transport"
+)
+
+// session is a client's connection without a socket.
+type session struct {
+	info transport.Info
+	mu   sync.Mutex
+	sent [][]byte
+	over transport.Reason
+}
+
+func (s *session) ID() uint64            { return 1 }
+func (s *session) Info() *transport.Info { return &s.info }
+func (s *session) RTT() time.Duration    { return 0 }
+func (s *session) Send(msg []byte, _ photon.Delivery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent = append(s.sent, msg)
+}
+func (s *session) Close(r transport.Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = r
+}
+
+func (s *session) closed() transport.Reason {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}
+
+// directory is what the masters were told, and what they would answer.
+type directory struct {
+	mu     sync.Mutex
+	rooms  map[string]*lobby.Record
+	grants bool
+	asked  int
+}
+
+func (d *directory) Upsert(r *lobby.Record) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rooms[r.Name] = r
+}
+func (d *directory) Remove(_, name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.rooms, name)
+}
+func (d *directory) RequestPlacement(_, _ string, done func(bool)) {
+	d.mu.Lock()
+	d.asked++
+	granted := d.grants
+	d.mu.Unlock()
+	go done(granted)
+}
+
+// bench is a game server without sockets, inside a synctest bubble.
+type bench struct {
+	t      *testing.T
+	server *Server
+	app    *app.Server
+	dir    *directory
+	auth   *auth.Authenticator
+}
+
+func newBench(t *testing.T) *bench {
+	key, err := secure.RandomKey(bytes.NewReader(bytes.Repeat([]byte{9}, 64)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := secure.NewKeyring(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, dir: &directory{rooms: map[string]*lobby.Record{}}}
+	b.auth = auth.New(auth.Options{Keys: keys, AllowAnonymous: true, TokenLife: time.Hour})
+	b.server = New(Options{
+		Auth: b.auth, Directory: b.dir, AuthTimeout: 30 * time.Second, TokenLife: time.Hour, Logger: zerolog.Nop(), Room: room.Config{},
+	})
+	b.app = app.NewServer(app.Options{Logger: zerolog.Nop()}, b.server)
+	return b
+}
+
+type testClient struct {
+	*session
+	b *bench
+	r transport.Receiver
+}
+
+// connect authenticates a client by token.
+func (b *bench) connect(user string) *testClient {
+	b.t.Helper()
+	s := &session{info: transport.Info{Kind: transport.TCP, Protocol: photon.GpBinaryV18, Remote: netip.MustParseAddrPort("127.0.0.1:9")}}
+	c := &testClient{s, b, b.app.Accept(s)}
+	token, err := b.auth.Seal(&secure.Token{AppID: "app", AppVersion: "1", UserID: user, Issued: time.Now(), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if r := c.call(photon.OpAuthenticate, photon.Param(photon.ParamToken, token)); r.ReturnCode != 0 {
+		b.t.Fatalf("authenticate: %+v", r)
+	}
+	return c
+}
+
+func (c *testClient) send(op photon.OpCode, params ...gpbinary.Param) {
+	c.b.t.Helper()
+	msg, err := photon.AppendRequest(nil, photon.GpBinaryV18, op, params)
+	if err != nil {
+		c.b.t.Fatal(err)
+	}
+	c.r.Receive(msg, photon.Delivery{Mode: photon.Reliable})
+	synctest.Wait()
+}
+
+// call sends a request and returns the response that is there when everything
+// has come to rest; nil if there is none.
+func (c *testClient) call(op photon.OpCode, params ...gpbinary.Param) *gpbinary.OperationResponse {
+	c.b.t.Helper()
+	c.send(op, params...)
+	return c.response(op)
+}
+
+func (c *testClient) response(op photon.OpCode) *gpbinary.OperationResponse {
+	c.b.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, msg := range c.sent {
+		if photon.MessageType(msg[1]) == photon.TypeResponse && photon.OpCode(msg[2]) == op {
+			r, _, err := gpbinary.DecodeResponse(gpbinary.V18, msg[2:])
+			if err != nil {
+				c.b.t.Fatal(err)
+			}
+			c.sent = append(c.sent[:i:i], c.sent[i+1:]...)
+			return r
+		}
+	}
+	return nil
+}
+
+func name(n string) gpbinary.Param { return photon.Param(photon.ParamRoomName, n) }
+
+const appKey = "app\x001"
+
+func (b *bench) reserve(n string) {
+	b.t.Helper()
+	if r, _ := b.server.ReserveRoom(appKey, n, lobby.ID{}, [16]byte{1}, 20*time.Second); r != Reserved {
+		b.t.Fatalf("reserve: %v", r)
+	}
+}
+
+func inBubble(t *testing.T, fn func(b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		fn(b)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := b.app.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Minute) // timers of grace periods run out
+		b.server.Close()
+	})
+}
+
+// CL-29: a name that no master announced needs a master's word.
+func TestCreateNeedsReservation(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		c := b.connect("ann")
+		if r := c.call(photon.OpCreateGame, name("r")); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameDoesNotExist {
+			t.Errorf("without reservation: %+v", r)
+		}
+		if b.dir.asked != 1 {
+			t.Errorf("the master was asked %d times", b.dir.asked)
+		}
+		if b.server.Stats().Rooms != 0 {
+			t.Error("a room came to be")
+		}
+		b.reserve("r")
+		if r := c.call(photon.OpCreateGame, name("r")); r == nil || r.ReturnCode != 0 {
+			t.Errorf("with reservation: %+v", r)
+		}
+		if b.dir.rooms["r"] == nil {
+			t.Error("the room was not published")
+		}
+		d := b.connect("bob")
+		b.dir.grants = true
+		if r := d.call(photon.OpCreateGame, name("other")); r == nil || r.ReturnCode != 0 {
+			t.Errorf("with a master's consent: %+v", r)
+		}
+	})
+}
+
+// A reservation is used up by one creation and ends by itself. CL-28, LB-102
+func TestReservationEnds(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.reserve("r")
+		if r, _ := b.server.ReserveRoom(appKey, "r", lobby.ID{}, [16]byte{2}, time.Second); r != AlreadyHere {
+			t.Errorf("second placement of a reserved name: %v", r)
+		}
+		b.reserve("r") // the same placement renews
+		time.Sleep(21 * time.Second)
+		c := b.connect("ann")
+		if r := c.call(photon.OpCreateGame, name("r")); r == nil || r.ReturnCode == 0 {
+			t.Errorf("after the reservation's time: %+v", r)
+		}
+	})
+}
+
+// A join that comes before the creator waits for it, for two seconds.
+func TestJoinWaitsForCreator(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.reserve("r")
+		bob, ann := b.connect("bob"), b.connect("ann")
+		if r := bob.call(photon.OpJoinGame, name("r")); r != nil {
+			t.Fatalf("answered before the creator came: %+v", r)
+		}
+		time.Sleep(time.Second)
+		if r := ann.call(photon.OpCreateGame, name("r")); r == nil || r.ReturnCode != 0 {
+			t.Fatalf("creator: %+v", r)
+		}
+		if r := bob.response(photon.OpJoinGame); r == nil || r.ReturnCode != 0 {
+			t.Fatalf("the one who waited: %+v", r)
+		}
+
+		b.reserve("late")
+		carl := b.connect("carl")
+		if r := carl.call(photon.OpJoinGame, name("late")); r != nil {
+			t.Fatalf("answered at once: %+v", r)
+		}
+		time.Sleep(3 * time.Second)
+		if r := carl.response(photon.OpJoinGame); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameDoesNotExist {
+			t.Errorf("nobody came: %+v", r)
+		}
+		if r := carl.call(photon.OpRaiseEvent, photon.Param(photon.ParamEventCode, byte(1))); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnOperationNotAllowedInCurrentState {
+			t.Errorf("event outside a room: %+v", r) // LB-231
+		}
+	})
+}
+
+// LB-165, LB-200, LB-204: once in a room, out again, and the connection goes when
+// the client does not close it.
+func TestEnterAndLeave(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.reserve("r")
+		c := b.connect("ann")
+		c.call(photon.OpCreateGame, name("r"))
+		if r := c.call(photon.OpJoinGame, name("other")); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnJoinFailedPeerAlreadyJoined {
+			t.Errorf("second room: %+v", r)
+		}
+		if r := c.call(photon.OpLeave); r == nil || r.ReturnCode != 0 {
+			t.Errorf("leave: %+v", r)
+		}
+		if b.server.Stats().Rooms != 0 || len(b.dir.rooms) != 0 {
+			t.Error("the empty room is still there")
+		}
+		if r := c.call(photon.OpLeave); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnOperationNotAllowedInCurrentState {
+			t.Errorf("leave outside a room: %+v", r)
+		}
+		time.Sleep(leaveGrace - time.Second)
+		if c.closed() != 0 {
+			t.Error("closed before the client had its time")
+		}
+		time.Sleep(2 * time.Second)
+		if c.closed() != transport.ReasonServerDisconnect {
+			t.Errorf("not closed: %s", c.closed())
+		}
+	})
+}
+
+// Draining takes no new rooms; joins go on, and Drain ends with the last room. CL-42
+func TestDrain(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.reserve("r")
+		ann, bob := b.connect("ann"), b.connect("bob")
+		ann.call(photon.OpCreateGame, name("r"))
+		drained := make(chan error, 1)
+		go func() { drained <- b.server.Drain(context.Background()) }()
+		synctest.Wait()
+		if r, _ := b.server.ReserveRoom(appKey, "new", lobby.ID{}, [16]byte{3}, time.Second); r != Refused {
+			t.Errorf("a draining server reserved: %v", r)
+		}
+		if r := bob.call(photon.OpJoinGame, name("r")); r == nil || r.ReturnCode != 0 {
+			t.Errorf("join while draining: %+v", r)
+		}
+		ann.call(photon.OpLeave)
+		select {
+		case <-drained:
+			t.Error("drained with a player in a room")
+		default:
+		}
+		bob.r.Closed(transport.ReasonClientDisconnect)
+		synctest.Wait()
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// LB-066: a client that raises events gets a new token after half of its life.
+func TestTokenRefresh(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); b.server.Run(ctx) }()
+		b.reserve("r")
+		c := b.connect("ann")
+		c.call(photon.OpCreateGame, name("r"))
+		events := func() (n int) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			for _, msg := range c.sent {
+				if photon.MessageType(msg[1]) == photon.TypeEvent && photon.EventCode(msg[2]) == photon.EventAuth {
+					n++
+				}
+			}
+			return n
+		}
+		raise := func() { c.send(photon.OpRaiseEvent, photon.Param(photon.ParamEventCode, byte(1))) }
+		raise()
+		if events() != 0 {
+			t.Error("a new token at once")
+		}
+		time.Sleep(31 * time.Minute)
+		if events() != 0 {
+			t.Error("a silent client got a token")
+		}
+		raise()
+		raise()
+		if n := events(); n != 1 {
+			t.Errorf("%d new tokens, want 1", n)
+		}
+		cancel()
+		<-done
+	})
+}
