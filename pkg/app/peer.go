@@ -34,6 +34,7 @@ type Peer struct {
 	server *Server
 	cipher atomic.Pointer[secure.Cipher]
 	ending atomic.Bool // Disconnect was called
+	tap    Tap         // nil for most
 
 	// Only touched from the session's receive goroutine.
 	handler   Handler
@@ -86,6 +87,9 @@ func (p *Peer) SendEvent(code photon.EventCode, params photon.Params) {
 // if it has a key and its transport does not encrypt itself; the bytes of msg
 // are left as they are.
 func (p *Peer) Send(msg []byte, d photon.Delivery) {
+	if p.tap != nil {
+		p.tap.Message(msg, false, d)
+	}
 	if d.Encrypt && p.Protocol() != photon.JSON && !p.Secure() {
 		if c := p.cipher.Load(); c != nil {
 			if sealed, err := secure.AppendEncryptedMessage(nil, msg, c); err == nil {
@@ -113,7 +117,7 @@ func (p *Peer) Disconnect(rc photon.ReturnCode, text string, reason transport.Re
 		p.Close(reason)
 		return
 	}
-	p.Session.Send(msg, photon.Delivery{Mode: photon.Reliable})
+	p.Send(msg, photon.Delivery{Mode: photon.Reliable})
 	time.AfterFunc(disconnectGrace, func() { p.Close(reason) })
 }
 
@@ -143,6 +147,9 @@ func (p *Peer) Receive(msg []byte, d photon.Delivery) {
 			msg, d.Encrypt = p.plain, true
 		}
 	}
+	if p.tap != nil {
+		p.tap.Message(msg, true, d)
+	}
 	p.request.Delivery = d
 	err := photon.ParseRequest(proto, msg, &p.request)
 	switch {
@@ -166,7 +173,12 @@ func (p *Peer) Receive(msg []byte, d photon.Delivery) {
 }
 
 // Closed implements transport.Receiver.
-func (p *Peer) Closed(reason transport.Reason) { p.handler.Closed(reason) }
+func (p *Peer) Closed(reason transport.Reason) {
+	p.handler.Closed(reason)
+	if p.tap != nil {
+		p.tap.Closed(reason)
+	}
+}
 
 func (p *Peer) protocolError(err error) {
 	p.server.log.Debug().Err(err).Uint64("peer", p.ID()).Stringer("remote", p.Info().Remote).Msg("protocol error")
@@ -235,6 +247,6 @@ func (p *Peer) exchangeKeys(client []byte) {
 func (p *Peer) respondInternal(op photon.OpCode, rc photon.ReturnCode, debug string, params photon.Params) {
 	msg, err := photon.AppendInternalResponse(nil, p.Protocol(), op, rc, debug, params)
 	if err == nil {
-		p.Session.Send(msg, photon.Delivery{Mode: photon.Reliable})
+		p.Send(msg, photon.Delivery{Mode: photon.Reliable})
 	}
 }

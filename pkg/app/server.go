@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/transport"
 )
 
@@ -38,8 +39,26 @@ type Options struct {
 	AllowedOrigins []string
 	// UDPSockets is the number of SO_REUSEPORT sockets per UDP listener; 0 is one per core.
 	UDPSockets int
+	// Tracer, if there is one, sees all messages.
+	Tracer Tracer
 	// UDPTransmitRate is transport.UDPConfig.TransmitRate.
 	UDPTransmitRate int
+}
+
+// Tap sees what one peer and the server say to each other. Its methods are called
+// from any goroutine and must not block.
+type Tap interface {
+	// Message gets a message before it is encrypted or after it was decrypted; a JSON
+	// client's has no frame, what it is sent has. msg is valid only during the call.
+	Message(msg []byte, fromClient bool, d photon.Delivery)
+	// Closed is the last call of the peer's end.
+	Closed(reason transport.Reason)
+}
+
+// Tracer opens a Tap for each new peer. The server closes it when it shuts down.
+type Tracer interface {
+	Open(s transport.Session) Tap
+	Close() error
 }
 
 // NewClock returns a monotonic millisecond clock that starts at a number a few
@@ -153,6 +172,9 @@ func (s *Server) Pool() *Pool { return s.pool }
 // Accept implements transport.Acceptor.
 func (s *Server) Accept(session transport.Session) transport.Receiver {
 	p := &Peer{Session: session, server: s}
+	if s.opt.Tracer != nil {
+		p.tap = s.opt.Tracer.Open(session)
+	}
 	if p.handler = s.app.Connect(p); p.handler == nil {
 		return nil
 	}
@@ -172,5 +194,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		all = errors.Join(all, <-errs)
 	}
 	s.pool.Close()
+	if s.opt.Tracer != nil {
+		all = errors.Join(all, s.opt.Tracer.Close())
+	}
 	return all
 }

@@ -16,6 +16,7 @@ type Config struct {
 	Limits  Limits  `yaml:"limits" doc:"what one client may cost; ordinary games stay far below"`
 	TLS     TLS     `yaml:"tls" doc:"certificate for secure WebSocket listeners"`
 	Admin   Admin   `yaml:"admin" doc:"HTTP for operators: health, metrics, pprof"`
+	Trace   Trace   `yaml:"trace" doc:"write down what clients say and hear, for looking into a problem; it costs speed and disk"`
 	Policy  Policy  `yaml:"policy" doc:"policy files for clients in Flash and Silverlight; no current client asks for them"`
 
 	NameServer NameServer `yaml:"nameserver" doc:"the name server: first contact of every client"`
@@ -119,6 +120,12 @@ type Admin struct {
 	GRPC   string `yaml:"grpc" doc:"host:port of the API for boson status, rooms, drain and close; empty: off"`
 	Token  string `yaml:"token" doc:"secret that every call of the API must bring; needed where grpc is not on loopback"`
 	PProf  bool   `yaml:"pprof" doc:"serve Go profiles under /debug/pprof"`
+}
+
+// Trace configures captures of messages. Secrets in them are masked.
+type Trace struct {
+	Dir  string `yaml:"dir" doc:"directory for two files per client: decoded messages as text, and a capture for Wireshark; empty: off"`
+	User string `yaml:"user" doc:"the UserId to trace; empty: everybody"`
 }
 
 // Policy configures the policy servers (wire.md 10).

@@ -19,6 +19,7 @@ import (
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/nameserver"
 	"github.com/boson-project/boson/pkg/secure"
+	"github.com/boson-project/boson/pkg/trace"
 	"github.com/boson-project/boson/pkg/transport"
 )
 
@@ -70,6 +71,12 @@ func appServer(role string, cfg *config.Config, listen config.Endpoints, clock t
 	}
 	if len(opt.Listen) == 0 {
 		return nil, fmt.Errorf("%s.listen: every transport is off", role)
+	}
+	if cfg.Trace.Dir != "" {
+		if opt.Tracer, err = trace.New(cfg.Trace.Dir, cfg.Trace.User, role); err != nil {
+			return nil, fmt.Errorf("trace.dir: %w", err)
+		}
+		log.Warn().Str("dir", cfg.Trace.Dir).Str("user", cfg.Trace.User).Msg("messages are traced")
 	}
 	return app.NewServer(opt, application), nil
 }

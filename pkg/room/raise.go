@@ -191,13 +191,15 @@ func (r *Room) deliver(b *actor, d photon.Delivery) {
 		if !o.hasContent {
 			content = nil
 		}
-		msg, err := contentEvent(r.slab.Grow(len(o.content.Bytes)+eventOverhead), b.form, o.code, content, o.actorNr)
+		slab := slabs.Get().(*photon.Slab)
+		msg, err := contentEvent(slab.Grow(len(o.content.Bytes)+eventOverhead), b.form, o.code, content, o.actorNr)
 		if err != nil {
 			r.stats.Undeliverable++
 		}
 		if msg != nil {
-			o.msgs[b.form] = r.slab.Keep(msg)
+			o.msgs[b.form] = slab.Keep(msg)
 		}
+		slabs.Put(slab)
 	}
 	if msg := o.msgs[b.form]; msg != nil {
 		r.stats.Deliveries++

@@ -45,7 +45,6 @@ type Room struct {
 	deadline time.Duration
 	changed  bool
 
-	slab    photon.Slab
 	scratch []byte   // for sizes of properties
 	out     outgoing // the event being relayed
 	stats   Stats

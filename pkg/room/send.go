@@ -1,12 +1,18 @@
 package room
 
 import (
+	"sync"
+
 	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/photon"
 )
 
 // reliable is how everything but raised events travels.
 var reliable = photon.Delivery{Mode: photon.Reliable}
+
+// slabs is where messages get their memory. Rooms share it, so that one that
+// nobody speaks in holds none.
+var slabs = sync.Pool{New: func() any { return new(photon.Slab) }}
 
 // form numbers the serializations: an event exists at most once in each.
 type form uint8
@@ -53,30 +59,34 @@ func Refuse(s Sink, req *photon.Request, err error) {
 // respond answers a request with success.
 func (r *Room) respond(s Sink, req *photon.Request, params photon.Params) {
 	p := s.Protocol()
-	msg, err := photon.AppendResponse(r.slab.Grow(512), p, req.Code, photon.ReturnOk, "", params)
+	slab := slabs.Get().(*photon.Slab)
+	defer slabs.Put(slab)
+	msg, err := photon.AppendResponse(slab.Grow(512), p, req.Code, photon.ReturnOk, "", params)
 	if err != nil {
-		msg, err = photon.AppendResponse(r.slab.Grow(512), p, req.Code, photon.ReturnOk, "", r.expressible(p, params))
+		msg, err = photon.AppendResponse(slab.Grow(512), p, req.Code, photon.ReturnOk, "", r.expressible(p, params))
 	}
 	if err != nil {
 		r.stats.Undeliverable++
 		Refuse(s, req, refuse(photon.ReturnInternalServerError, "response can't be encoded: %v", err))
 		return
 	}
-	s.Send(r.slab.Keep(msg), answer(req))
+	s.Send(slab.Keep(msg), answer(req))
 }
 
 // event encodes an event of the server's own, or returns nil.
 func (r *Room) event(f form, code photon.EventCode, params photon.Params) []byte {
 	p := f.protocol()
-	msg, err := photon.AppendEvent(r.slab.Grow(512), p, code, params)
+	slab := slabs.Get().(*photon.Slab)
+	defer slabs.Put(slab)
+	msg, err := photon.AppendEvent(slab.Grow(512), p, code, params)
 	if err != nil {
-		msg, err = photon.AppendEvent(r.slab.Grow(512), p, code, r.expressible(p, params))
+		msg, err = photon.AppendEvent(slab.Grow(512), p, code, r.expressible(p, params))
 	}
 	if err != nil {
 		r.stats.Undeliverable++
 		return nil
 	}
-	return r.slab.Keep(msg)
+	return slab.Keep(msg)
 }
 
 // broadcast sends an event of the server's own to all active actors but skip,

@@ -39,7 +39,7 @@ func unitsOf(b []byte) (units [][]byte) {
 	return units
 }
 
-// wire 24, 25, 29: the recorded sessions of the official clients.
+// wire W-24, W-25, W-29: the recorded sessions of the official clients.
 func TestTCPVectors(t *testing.T) {
 	for _, file := range vectorFiles(t, "tcp_*.json") {
 		t.Run(filepath.Base(file), func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 // stillShard is a shard without goroutines and network: a test moves its time.
-func stillShard(t *testing.T) (*UDPListener, *udpShard) {
+func stillShard(t testing.TB) (*UDPListener, *udpShard) {
 	t.Helper()
 	a := &countedApp{}
 	l := &UDPListener{cfg: UDPConfig{Acceptor: a, Clock: func() uint32 { return 0 }}, limits: Limits{}.WithDefaults(), counters: &Counters{}}

@@ -73,9 +73,10 @@ func (s *udpShard) fill() (more bool, sleep time.Duration) {
 	return false, time.Duration(s.sleepTick-s.tick()) * time.Millisecond
 }
 
-// outboxKeep is the capacity that an outbox keeps, in messages: what one turn of
-// the rooms may add to outboxHigh.
-const outboxKeep = 2 * outboxHigh
+// outboxKeep is the capacity that an outbox keeps, in messages of 40 bytes. One
+// turn of large rooms adds several times outboxHigh, for what was read before is
+// still relayed; growing anew each time would cost more than the memory.
+const outboxKeep = 8 * outboxHigh
 
 // takeOutbox hands what was posted to the connections.
 func (s *udpShard) takeOutbox() {

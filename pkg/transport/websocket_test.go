@@ -121,7 +121,7 @@ func (c *wsClient) wantClose(code ws.StatusCode) {
 	_ = c.Close()
 }
 
-// wire 24 to 26, 30, 31: the recorded sessions of the official clients.
+// wire W-24, W-25, W-30, W-31: the recorded sessions of the official clients.
 func TestWebSocketVectors(t *testing.T) {
 	for _, file := range vectorFiles(t, "ws_*.json") {
 		t.Run(filepath.Base(file), func(t *testing.T) {

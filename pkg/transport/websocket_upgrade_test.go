@@ -184,7 +184,7 @@ func TestWebSocketEarlyFrames(t *testing.T) {
 	_ = c.Close()
 }
 
-// wire 30: with xInit the init request comes framed, and is answered once.
+// wire W-30: with xInit the init request comes framed, and is answered once.
 func TestWebSocketBadToken(t *testing.T) {
 	request := "POST /?init=&app=&clientversion=4.1.8.11&protocol=%s&sid=30& HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n%s"
 	good := fmt.Sprintf(request, "GpBinaryV18", "\x07\x0atokenvalue")

@@ -87,7 +87,7 @@ func withProvider(s *stub, change func(*config.Config)) func(*config.Config) {
 
 // login sends one full authentication to the name server, or to the master, on
 // a connection of its own.
-func login(t *testing.T, up *daemon.Up, f Form, direct bool, extra photon.Params) *client.Response {
+func login(t testing.TB, up *daemon.Up, f Form, direct bool, extra photon.Params) *client.Response {
 	t.Helper()
 	p := dial(t, up, f, direct)
 	return ask(t, p, photon.OpAuthenticate, loginParams(direct, extra))
@@ -101,7 +101,7 @@ func loginParams(direct bool, extra photon.Params) photon.Params {
 	return append(params, extra...)
 }
 
-func dial(t *testing.T, up *daemon.Up, f Form, direct bool) *client.Peer {
+func dial(t testing.TB, up *daemon.Up, f Form, direct bool) *client.Peer {
 	t.Helper()
 	bound := up.NameServer()
 	if direct {
@@ -117,7 +117,7 @@ func dial(t *testing.T, up *daemon.Up, f Form, direct bool) *client.Peer {
 	return p
 }
 
-func ask(t *testing.T, p *client.Peer, op photon.OpCode, params photon.Params) *client.Response {
+func ask(t testing.TB, p *client.Peer, op photon.OpCode, params photon.Params) *client.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
 	defer cancel()
@@ -298,6 +298,7 @@ func TestAuthIdentityTravels(t *testing.T) {
 func TestAuthRefused(t *testing.T) {
 	s := newStub(t, httptest.NewServer)
 	up := Start(t, withProvider(s, nil))
+	elsewhere := newStub(t, httptest.NewServer)
 	const failed = photon.ReturnCustomAuthenticationFailed
 	tests := []struct {
 		name, answer string
@@ -318,7 +319,7 @@ func TestAuthRefused(t *testing.T) {
 		{"deep data", `{"ResultCode":1,"Data":{"a":` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}}`, 200, Forms[3], "not available", 0},
 		{"too long", `{"ResultCode":1,"Message":"` + strings.Repeat("x", 70000) + `"}`, 200, Forms[3], "not available", 0},
 		{"long user id", `{"ResultCode":1,"UserId":"` + strings.Repeat("x", 300) + `"}`, 200, Forms[3], "too large", failed},
-		{"redirect elsewhere", "http://localhost.invalid/", 302, Forms[3], "not available", 0},
+		{"redirect elsewhere", elsewhere.URL, 302, Forms[3], "not available", 0},
 		{"second step for JavaScript", `{"ResultCode":0,"Data":{"q":1}}`, 200, Forms[6], "second step", failed},
 	}
 	for _, tt := range tests {
@@ -334,6 +335,9 @@ func TestAuthRefused(t *testing.T) {
 				t.Errorf("optional provider: user id %q", id)
 			}
 		})
+	}
+	if n := len(elsewhere.heard()); n != 0 {
+		t.Errorf("%d credentials went to another host", n)
 	}
 	s.Close()
 	if r := login(t, up, Forms[3], true, custom(0, "", nil)); r.ReturnCode != failed {

@@ -51,16 +51,16 @@ func ring(t *testing.T, key string) *tokens.Keyring {
 // raw is a peer without a client's habits.
 type raw struct {
 	*client.Peer
-	t      *testing.T
+	t      testing.TB
 	events chan *client.Event
 }
 
-func dialRaw(t *testing.T, bound []app.Bound, f Form, token any) *raw {
+func dialRaw(t testing.TB, bound []app.Bound, f Form, token any) *raw {
 	t.Helper()
 	return dialAddress(t, address(bound, f.Transport), f, token)
 }
 
-func dialAddress(t *testing.T, to string, f Form, token any) *raw {
+func dialAddress(t testing.TB, to string, f Form, token any) *raw {
 	t.Helper()
 	r := &raw{t: t, events: make(chan *client.Event, 1024)}
 	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
@@ -92,9 +92,22 @@ func (r *raw) ok(op photon.OpCode, params ...gpbinary.Param) *client.Response {
 // event waits for the next event of a code and drops those before it.
 func (r *raw) event(code photon.EventCode) *client.Event {
 	r.t.Helper()
+	return r.await(code.String(), func(e *client.Event) bool { return e.Code == code })
+}
+
+// await waits for the first event that will do. The time is for all of them:
+// statistics come forever.
+func (r *raw) await(what string, ok func(*client.Event) bool) *client.Event {
+	r.t.Helper()
+	timeout := time.After(Timeout)
 	for {
-		if e := next(r.t, r.events, code.String()); e.Code == code {
-			return e
+		select {
+		case e := <-r.events:
+			if ok(e) {
+				return e
+			}
+		case <-timeout:
+			r.t.Fatalf("no %s", what)
 		}
 	}
 }
@@ -312,6 +325,13 @@ func TestDirectMaster(t *testing.T) {
 	}
 }
 
+// seated says whether the master knows the room in which a user is.
+func seated(t *testing.T, asker *player, user string) bool {
+	t.Helper()
+	friends, err := asker.FindFriends(asker.ctx(), []string{user}, photon.FriendsCreatedOnGs)
+	return err == nil && friends[0].Room != ""
+}
+
 // Limits of applications, on the wire. LB-031 (on the master), LB-021
 func TestApplicationLimits(t *testing.T) {
 	up := Start(t, func(c *config.Config) {
@@ -335,7 +355,14 @@ func TestApplicationLimits(t *testing.T) {
 	if r := greedy.ask(photon.OpLeaveLobby); r.ReturnCode != photon.ReturnOperationNotAllowedInCurrentState {
 		t.Errorf("operation of a refused client: %d", r.ReturnCode)
 	}
-	// Those who are in come and go as they like.
+	// Those who are in come and go as they like, also before the master hears that
+	// they have left their room.
+	one.must(one.CreateRoom(one.ctx(), client.EnterRoomParams{}))
+	eventually(t, func() bool { return seated(t, two, "one") }, "the master knows who is in the room")
+	coming := dialRaw(t, up.Master(), f, nil)
+	coming.ok(photon.OpAuthenticate, loginParams(true, photon.Params{photon.Param(photon.ParamUserID, "one")})...)
+	coming.Close()
+	one.must(one.LeaveRoom(one.ctx(), false))
 	for i := range 10 {
 		one.must(one.CreateRoom(one.ctx(), client.EnterRoomParams{RoomName: fmt.Sprint("room ", i)}))
 		one.must(one.LeaveRoom(one.ctx(), false))

@@ -18,7 +18,7 @@ import (
 func TestCacheMeetsLiveEvents(t *testing.T) {
 	up := Start(t, nil)
 	sender := enters(t, up, Form{client.UDP, photon.GpBinaryV18}, "sender")
-	sender.must(sender.CreateRoom(sender.ctx(), client.EnterRoomParams{RoomName: "busy"}))
+	sender.creates("busy", nil)
 	const before, after = 300, 1500
 	raise := func(i int) {
 		option := photon.AddToRoomCache
@@ -220,7 +220,7 @@ func TestDeliveryModes(t *testing.T) {
 	f := Form{client.UDP, photon.GpBinaryV18}
 	got := make(chan heard, 256)
 	ann := enters(t, up, f, "ann")
-	ann.must(ann.CreateRoom(ann.ctx(), client.EnterRoomParams{RoomName: "modes"}))
+	ann.creates("modes", nil)
 	bob := newMember(t, Settings(up, f, "bob"))
 	bob.raised = func(e *client.Event) { got <- heard{code: e.Code, d: e.Delivery} }
 	bob.must(bob.Connect(bob.ctx()))

@@ -22,9 +22,13 @@ func TestConcurrentCompareAndSwap(t *testing.T) {
 	var all []*member
 	for i := range players {
 		m := enters(t, up, Forms[i%len(Forms)], fmt.Sprint("counter ", i))
-		opt := client.NewRoomOptions()
-		opt.CustomRoomProperties = map[string]any{"n": int32(0)}
-		m.must(m.JoinOrCreateRoom(m.ctx(), client.EnterRoomParams{RoomName: "count", RoomOptions: opt}))
+		if i == 0 {
+			opt := client.NewRoomOptions()
+			opt.CustomRoomProperties = map[string]any{"n": int32(0)}
+			m.creates("count", opt)
+		} else {
+			m.must(m.JoinRoom(m.ctx(), client.EnterRoomParams{RoomName: "count"}))
+		}
 		all = append(all, m)
 	}
 	var wg sync.WaitGroup

@@ -58,7 +58,7 @@ func startCluster(ctx context.Context) (*cluster, error) {
 }
 
 func launch() (*cluster, error) {
-	ports, err := freePorts(11)
+	ports, err := freePorts(12)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,8 @@ func launch() (*cluster, error) {
 	args := fmt.Sprintf("--nameserver.listen.udp=:%d --nameserver.listen.tcp=:%d --nameserver.listen.ws=:%d"+
 		" --master.listen.udp=:%d --master.listen.tcp=:%d --master.listen.ws=:%d"+
 		" --gameserver.listen.udp=:%d --gameserver.listen.tcp=:%d --gameserver.listen.ws=:%d"+
-		" --master.s2s=127.0.0.1:%d --admin.listen=127.0.0.1:%d",
-		ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6], ports[7], ports[8], ports[9], ports[10])
+		" --master.s2s=127.0.0.1:%d --admin.listen=127.0.0.1:%d --admin.grpc=127.0.0.1:%d",
+		ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6], ports[7], ports[8], ports[9], ports[10], ports[11])
 	cmd := exec.Command("make", "run", "ARGS="+args)
 	for _, v := range os.Environ() {
 		// Settings of the one who runs the tests, and of the make around them, are not the newcomer's.
@@ -113,7 +113,7 @@ func (c *cluster) waitReady(ctx context.Context) error {
 func (c *cluster) testEnvironment() []string {
 	return []string{
 		"E2E_NAMESERVER=" + c.nameServer, "E2E_MASTER=" + c.master, "E2E_GAMESERVER=" + c.gameServer,
-		"E2E_ADMIN=" + c.admin, "E2E_REGION=" + region,
+		"E2E_REGION=" + region,
 	}
 }
 
