@@ -23,9 +23,9 @@ unit: ## tests without the race detector, quickest
 
 race: ## tests with the race detector; without a C compiler, which it needs, plain tests
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
-		$(GO) test -race ./...; \
+		$(GO) test -race -timeout 5m ./...; \
 	else \
-		echo "no C compiler: the race detector is left out"; $(GO) test ./...; \
+		echo "no C compiler: the race detector is left out"; $(GO) test -timeout 5m ./...; \
 	fi
 
 e2e: ## the JavaScript SDK from npm, in Node, against a cluster started as a newcomer would

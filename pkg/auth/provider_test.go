@@ -16,7 +16,9 @@ import (
 // providerFunc is a provider that is not a web service.
 type providerFunc func(ctx context.Context, login *Login) (*Verdict, error)
 
-func (f providerFunc) Check(ctx context.Context, login *Login) (*Verdict, error) { return f(ctx, login) }
+func (f providerFunc) Check(ctx context.Context, login *Login) (*Verdict, error) {
+	return f(ctx, login)
+}
 
 func authenticator(p providerFunc, custom Custom) *Authenticator {
 	custom.Providers = []Configured{{Type: 0, Provider: p, RejectIfUnavailable: true}}

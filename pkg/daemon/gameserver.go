@@ -113,6 +113,11 @@ func (n *gameServerNode) RequestPlacement(appKey, name string, done func(bool)) 
 	n.running.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, placementTimeout)
 		defer cancel()
+		// The master must hear of the end of the old room of this name first.
+		select {
+		case <-n.publisher.Flushed(link):
+		case <-ctx.Done():
+		}
 		resp, err := link.Request(ctx, s2s.OpRequestPlacement, s2s.PlacementParams(appKey, name))
 		done(err == nil && resp.ReturnCode == s2s.ReserveOk)
 	})

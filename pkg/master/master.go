@@ -326,11 +326,16 @@ func (s *Server) Remove(id, appKey, name string) {
 }
 
 // RequestPlacement says whether a game server may create a room that was not
-// reserved: nobody else has the name (cluster.md 12.3). answer is called from
-// the application's fiber.
+// reserved there, and reserves the name for it: nobody else has it
+// (cluster.md 12.3). The game server has told before of all rooms that ended.
+// answer is called from the application's fiber.
 func (s *Server) RequestPlacement(id, appKey, name string, answer func(granted bool)) {
 	s.post(appKey, func(a *application, now time.Time) {
-		server, _, ok := a.lobby.Lookup(name)
-		answer(!ok || server == id)
+		if server, record, ok := a.lobby.Lookup(name); ok {
+			answer(server == id && record.Reserved)
+			return
+		}
+		match, err := a.lobby.Create(now, lobby.CreateRequest{Name: name})
+		answer(err == nil && a.lobby.Place(now, match.Room, match.Reservation, id))
 	})
 }

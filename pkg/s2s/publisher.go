@@ -51,9 +51,10 @@ type subscription struct {
 	dirty    map[string]bool
 	brief    []*lobby.Record
 	snapshot bool
-	rev      int64         // of the last message; owned by the goroutine
-	wake     chan struct{} // capacity 1: there is something to do
-	full     chan struct{} // capacity 1: there is no reason to wait for more
+	waiters  []chan struct{} // of Flushed; closed by the next flush
+	rev      int64           // of the last message; owned by the goroutine
+	wake     chan struct{}   // capacity 1: there is something to do
+	full     chan struct{}   // capacity 1: there is no reason to wait for more
 }
 
 // NewPublisher returns a publisher without rooms. failed is told of rooms that
@@ -88,7 +89,7 @@ func (p *Publisher) Remove(app, name string) {
 	for _, s := range p.links {
 		if s.dirty[key] {
 			s.brief = append(s.brief, &lobby.Record{
-				App: r.App, Name: r.Name, Lobby: r.Lobby, Closing: true, Created: r.Created, Incarnation: r.Incarnation,
+				App: r.App, Name: r.Name, Lobby: r.Lobby, Open: true, Closing: true, Created: r.Created, Incarnation: r.Incarnation,
 			})
 		}
 		s.mark(key, false)
@@ -136,6 +137,24 @@ func (p *Publisher) Resync(l *Link) {
 		notify(s.wake)
 		notify(s.full)
 	}
+}
+
+// Flushed returns a channel that is closed when everything that the publisher
+// was told before has been queued on l, so that what the caller sends next
+// arrives behind it. It is never closed when the link ends before.
+func (p *Publisher) Flushed(l *Link) <-chan struct{} {
+	done := make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.links[l]
+	if s == nil {
+		close(done)
+		return done
+	}
+	s.waiters = append(s.waiters, done)
+	notify(s.wake)
+	notify(s.full)
+	return done
 }
 
 // Close waits until the publisher no longer uses any link. All links must have
@@ -193,7 +212,8 @@ func (p *Publisher) flush(s *subscription) error {
 			}
 		}
 	}
-	s.snapshot, s.brief = false, nil
+	waiters := s.waiters
+	s.snapshot, s.brief, s.waiters = false, nil, nil
 	clear(s.dirty)
 	select {
 	case <-s.full:
@@ -213,7 +233,12 @@ func (p *Publisher) flush(s *subscription) error {
 		return err
 	}
 	if snapshot {
-		return s.send(&SnapshotEnd{s.rev + 1})
+		if err := s.send(&SnapshotEnd{s.rev + 1}); err != nil {
+			return err
+		}
+	}
+	for _, w := range waiters {
+		close(w)
 	}
 	return nil
 }
