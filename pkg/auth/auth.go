@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/boson-project/boson/pkg/app"
@@ -105,6 +106,9 @@ func (a *Authenticator) Close() {
 // maxUserID is the longest user id in bytes (loadbalancing.md 10).
 const maxUserID = 256
 
+// maxAppName is the longest AppId or AppVersion in bytes.
+const maxAppName = 256
+
 // CheckApp says whether the application may connect.
 func (a *Authenticator) CheckApp(appID string) *app.OpError {
 	if _, ok := a.opt.Rules[appID]; !ok && len(a.opt.Allow) > 0 && !slices.Contains(a.opt.Allow, appID) {
@@ -152,6 +156,15 @@ func (a *Authenticator) claimed(r *Request) (*secure.Token, error) {
 	}
 	if versions := a.opt.Rules[r.AppID].Versions; len(versions) > 0 && !slices.Contains(versions, r.AppVersion) {
 		return nil, app.Fail(photon.ReturnInvalidAuthentication, fmt.Sprintf("version %.64q of the application may not connect", r.AppVersion))
+	}
+	for _, name := range []struct {
+		param photon.ParamCode
+		text  string
+	}{{photon.ParamApplicationID, r.AppID}, {photon.ParamAppVersion, r.AppVersion}} {
+		// NUL separates the two in application keys.
+		if len(name.text) > maxAppName || strings.IndexByte(name.text, 0) >= 0 {
+			return nil, photon.BadParam(name.param, "has more than %d bytes, or a NUL", maxAppName)
+		}
 	}
 	if len(r.UserID) > maxUserID {
 		return nil, photon.BadParam(photon.ParamUserID, "has %d bytes, at most %d", len(r.UserID), maxUserID)

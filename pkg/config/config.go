@@ -203,7 +203,7 @@ func Default() *Config {
 			MaxEmptyRoomTTL: 60 * time.Second,
 			Auth: Auth{MaxConcurrent: 50, MaxQueued: 5000, QueueTimeout: 20 * time.Second, RequestTimeout: 30 * time.Second,
 				MaxErrors: 10, MaxBackoff: 10 * time.Second}},
-		Limits: Limits{MaxMessageSize: 512000, MaxQueuedBytes: 512000, MaxMessagesPerSecond: 5000, MaxPeers: 100000,
+		Limits: Limits{MaxMessageSize: 512000, MaxQueuedBytes: 2_000_000, MaxMessagesPerSecond: 5000, MaxPeers: 100000,
 			MaxPeersPerAddress: 5000, InitTimeout: 10 * time.Second, AuthTimeout: 30 * time.Second, IdleTimeout: 15 * time.Second},
 		Policy: Policy{Ports: "4530-4533,9090-9093"},
 		NameServer: NameServer{

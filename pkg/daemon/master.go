@@ -174,6 +174,10 @@ func (n *masterNode) linkUp(l *s2s.Link) {
 			}
 			return master.ReserveResult(resp.ReturnCode), nil
 		},
+		Release: func(r master.Reservation) {
+			// Behind the request, on the same link: it can't arrive before it.
+			_ = l.SendEvent(&s2s.RoomReleased{App: r.App, Room: r.Room, Placement: r.Placement})
+		},
 	}, cluster.State(hello.State))
 }
 

@@ -75,6 +75,9 @@ type application struct {
 	peers     map[*peer]struct{}
 	timer     *time.Timer
 	timerAt   time.Time
+	slots     [statsSlots]map[*peer]struct{} // peers, by when they get AppStats
+	slot      int                            // the last one that got them
+	placing   map[string]*placement          // rooms that a game server is being found for
 	nextStats time.Time
 	nextLobby time.Time
 }
@@ -88,9 +91,9 @@ func (s *Server) post(key string, fn func(a *application, now time.Time)) {
 	a := s.apps[key]
 	if a == nil {
 		a = &application{
-			server: s, key: key, peers: map[*peer]struct{}{},
+			server: s, key: key, peers: map[*peer]struct{}{}, placing: map[string]*placement{},
 			lobby:     lobby.New(s.opt.Lobby, rand.NewPCG(rand.Uint64(), rand.Uint64())),
-			nextStats: time.Now().Add(s.opt.StatsInterval), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
+			nextStats: time.Now().Add(s.opt.StatsInterval / statsSlots), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
 		}
 		a.fiber = app.NewFiber(0, a.run)
 		s.apps[key] = a
@@ -128,9 +131,9 @@ func (a *application) tick(now time.Time) {
 		a.lobby.Tick(now)
 	}
 	if !a.nextStats.After(now) {
-		a.nextStats = now.Add(a.server.opt.StatsInterval)
+		a.nextStats = now.Add(a.server.opt.StatsInterval / statsSlots)
 		a.sendStats()
-		if a.idle() && a.end() {
+		if a.slot == 0 && a.idle() && a.end() {
 			return
 		}
 	}
@@ -294,12 +297,16 @@ func (s *Server) ServerDown(id string, left bool) {
 	if g.lost != nil {
 		g.lost.Stop()
 	}
-	g.lost = time.AfterFunc(hold, func() { s.forget(id) })
+	if hold > 0 {
+		g.lost = time.AfterFunc(hold, func() { s.forget(id) })
+	}
 	s.servers.mu.Unlock()
 	s.log.Warn().Str("gameserver", id).Bool("left", left).Msg("game server is down")
-	if !left {
-		s.each(func(a *application, now time.Time) { a.lobby.Suspend(now, id) })
+	if hold == 0 {
+		s.forget(id)
+		return
 	}
+	s.each(func(a *application, now time.Time) { a.lobby.Suspend(now, id) })
 }
 
 func (s *Server) forget(id string) {

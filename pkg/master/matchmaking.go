@@ -1,8 +1,6 @@
 package master
 
 import (
-	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -164,15 +162,21 @@ func (s *Server) send(p *request, op app.Op, match lobby.Match, err error) {
 	case err != nil:
 		respondError(p, op, err)
 	case match.Reservation != 0:
-		s.place(p.peer, op, match, nil)
+		s.place(p.peer, op, match)
+	case match.Server == "":
+		p.app.awaitPlacement(p.peer, op, match.Room)
 	default:
-		address, ok := s.servers.address(match.Server, p.Info().Kind, p.Info().Remote.Addr())
-		if !ok {
-			p.Respond(op, photon.ReturnServerFull, "the room's game server does not offer "+p.Info().Kind.String(), nil)
-			return
-		}
-		s.sendTo(p.peer, op, match.Room, address)
+		s.sendToServer(p.peer, op, match.Room, match.Server)
 	}
+}
+
+func (s *Server) sendToServer(p *peer, op app.Op, room, server string) {
+	address, ok := s.servers.address(server, p.Info().Kind, p.Info().Remote.Addr())
+	if !ok {
+		p.Respond(op, photon.ReturnServerFull, "the room's game server does not offer "+p.Info().Kind.String(), nil)
+		return
+	}
+	s.sendTo(p, op, room, address)
 }
 
 func (s *Server) sendTo(p *peer, op app.Op, room, address string) {
@@ -184,65 +188,6 @@ func (s *Server) sendTo(p *peer, op app.Op, room, address string) {
 	p.Respond(op, photon.ReturnOk, "", photon.Params{
 		photon.Param(photon.ParamAddress, address), photon.Param(photon.ParamRoomName, room), photon.Param(photon.ParamToken, token),
 	})
-}
-
-const (
-	// reserveTimeout is how long a game server may take to answer, placeTries
-	// how many are asked (cluster.md 14).
-	reserveTimeout = 500 * time.Millisecond
-	placeTries     = 3
-)
-
-// place finds a game server for a reserved name and asks it to expect the
-// client. It runs on the fiber; the question itself does not.
-func (s *Server) place(p *peer, op app.Op, match lobby.Match, tried []string) {
-	a := p.app
-	server, address, ok := GameServer{}, "", false
-	if len(tried) < placeTries {
-		server, address, ok = s.servers.choose(p.Info().Kind, p.Info().Remote.Addr(), tried)
-	}
-	now := time.Now()
-	if !ok {
-		a.lobby.Release(now, match.Room, match.Reservation)
-		p.Respond(op, photon.ReturnServerFull, "no game server can take the room now", nil)
-		p.resume(now)
-		return
-	}
-	if !a.lobby.Place(now, match.Room, match.Reservation, server.ID) {
-		p.Respond(op, photon.ReturnServerFull, "the room's reservation is over", nil)
-		p.resume(now)
-		return
-	}
-	p.busy = true
-	r := Reservation{App: a.key, Room: match.Room, Lobby: match.Lobby, User: p.token.UserID}
-	_, _ = rand.Read(r.Placement[:]) // never fails, see crypto/rand
-	s.asking.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), reserveTimeout)
-		defer cancel()
-		result, err := server.Reserve(ctx, r)
-		s.post(a.key, func(_ *application, now time.Time) {
-			s.placed(now, p, op, match, append(tried, server.ID), address, result, err)
-		})
-	})
-}
-
-// placed continues with a game server's answer.
-func (s *Server) placed(now time.Time, p *peer, op app.Op, match lobby.Match, tried []string, address string, result ReserveResult, err error) {
-	a := p.app
-	if p.gone {
-		// Nobody is on the way any more.
-		a.lobby.Release(now, match.Room, match.Reservation)
-		return
-	}
-	if err != nil || result == ReserveRefused {
-		s.log.Debug().Err(err).Str("room", match.Room).Str("gameserver", tried[len(tried)-1]).Msg("game server did not reserve")
-		s.place(p, op, match, tried)
-		return
-	}
-	// ReserveExists: the room is there already, its record is on the way. A
-	// client that wanted to create it learns so from the game server.
-	s.sendTo(p, op, match.Room, address)
-	p.resume(now)
 }
 
 type findFriends struct {

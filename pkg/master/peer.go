@@ -24,6 +24,7 @@ type peer struct {
 	// What follows belongs to the application's fiber.
 	app        *application
 	gone       bool
+	slot       int // of the application's slots
 	lobbyStats bool
 	// busy is set while an operation waits for a game server. Later operations
 	// wait behind it, so that answers keep the order of the questions.
@@ -118,6 +119,7 @@ func (p *peer) leave() {
 		}
 		p.waiting = nil
 		delete(a.peers, p)
+		delete(a.slots[p.slot], p)
 		a.lobby.LeaveLobby(p)
 		a.lobby.UserDisconnected(now, selfMaster, p.token.UserID)
 	})
@@ -206,6 +208,11 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 	}
 	p.app = a
 	a.peers[p] = struct{}{}
+	p.slot = a.slot
+	if a.slots[p.slot] == nil {
+		a.slots[p.slot] = map[*peer]struct{}{}
+	}
+	a.slots[p.slot][p] = struct{}{}
 	a.lobby.UserConnected(now, selfMaster, p.token.UserID)
 	params := photon.Params{
 		photon.Param(photon.ParamUserID, p.token.UserID),

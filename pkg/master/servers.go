@@ -25,6 +25,8 @@ type GameServer struct {
 	// Reserve asks the game server to keep a name for a client
 	// (cluster.md 12.4). It may block until ctx ends.
 	Reserve func(ctx context.Context, r Reservation) (ReserveResult, error)
+	// Release takes a reservation back. It does not block.
+	Release func(r Reservation)
 }
 
 // Reservation is what a game server is asked for.
@@ -72,7 +74,7 @@ func newServers() *servers {
 
 // choose picks a game server for a new room, by load, among those that offer
 // the transport; tried ones are left out. ok is false when there is none.
-func (s *servers) choose(kind transport.Kind, client netip.Addr, tried []string) (g GameServer, address string, ok bool) {
+func (s *servers) choose(kind transport.Kind, client netip.Addr, tried []string) (g GameServer, ok bool) {
 	now := time.Since(s.start)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,12 +91,11 @@ func (s *servers) choose(kind transport.Kind, client netip.Addr, tried []string)
 	}
 	i := cluster.Pick(s.candidates, s.rng)
 	if i < 0 {
-		return GameServer{}, "", false
+		return GameServer{}, false
 	}
 	chosen := s.found[i]
 	chosen.recent.Add(now)
-	address, _ = chosen.Addresses.For(kind, client, chosen.Seen)
-	return chosen.GameServer, address, true
+	return chosen.GameServer, true
 }
 
 // address returns where a client reaches the game server that has its room.

@@ -37,12 +37,20 @@ func appStats(players, rooms, peers int32) photon.Params {
 	}
 }
 
-// sendStats sends AppStats to every client of the application
+// statsSlots cut the interval of AppStats: each client gets its events at the
+// interval from when it came, and not all clients in one moment.
+const statsSlots = 20
+
+// sendStats sends AppStats to the clients of the next slot
 // (loadbalancing-matchmaking.md 7.1).
 func (a *application) sendStats() {
+	a.slot = (a.slot + 1) % statsSlots
+	if len(a.slots[a.slot]) == 0 {
+		return
+	}
 	st := a.lobby.Stats()
 	e := shared{code: photon.EventAppStats, params: appStats(st.Players, st.Rooms, st.Peers)}
-	for p := range a.peers {
+	for p := range a.slots[a.slot] {
 		e.send(p)
 	}
 }

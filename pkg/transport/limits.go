@@ -10,10 +10,11 @@ import (
 type Limits struct {
 	// MaxMessageSize in bytes, either direction. Default 512000. Larger: ReasonMessageTooBig.
 	MaxMessageSize int
-	// MaxQueuedBytes per peer that wait to be sent. Default 512000. More: ReasonSendQueueFull.
+	// MaxQueuedBytes per peer that wait to be sent. Default 2000000: a burst to a
+	// client on a slow link must not throw it out. More: ReasonSendQueueFull.
 	MaxQueuedBytes int
-	// MaxMessagesPerSecond from one peer, averaged over a second with a burst of
-	// one second's worth. Default 5000; negative is unlimited. More: ReasonRateLimit.
+	// MaxMessagesPerSecond from one peer, on average; a burst may have four
+	// seconds' worth, as when a game fills a new room. Default 5000; negative is unlimited. More: ReasonRateLimit.
 	MaxMessagesPerSecond int
 	// MaxBytesPerSecond from one peer. Default unlimited (0 and negative).
 	MaxBytesPerSecond int
@@ -36,7 +37,7 @@ func (l Limits) WithDefaults() Limits {
 		}
 	}
 	def(&l.MaxMessageSize, 512000)
-	def(&l.MaxQueuedBytes, 512000)
+	def(&l.MaxQueuedBytes, 2_000_000)
 	def(&l.MaxMessagesPerSecond, 5000)
 	def(&l.MaxPeers, 100000)
 	def(&l.MaxPeersPerAddress, 5000)
@@ -60,3 +61,6 @@ type Counters struct {
 	DroppedUnreliable         atomic.Int64
 	Closed                    [reasonCount]atomic.Int64
 }
+
+// messageBurst is how many messages may come at once.
+func (l Limits) messageBurst() int { return 4 * l.MaxMessagesPerSecond }

@@ -76,7 +76,7 @@ func newStreamSession(l *streamListener, conn net.Conn, remote netip.AddrPort) *
 	s := &streamSession{
 		id: nextSessionID(), l: l, conn: conn, raw: conn,
 		info:    Info{Kind: l.kind, Remote: remote, Local: l.local, Listener: l.cfg.Name, IPv6: remote.Addr().Is6()},
-		perMsg:  newBudget(l.limits.MaxMessagesPerSecond, 0),
+		perMsg:  newBudget(l.limits.MaxMessagesPerSecond, l.limits.messageBurst()),
 		perByte: newBudget(l.limits.MaxBytesPerSecond, l.limits.MaxMessageSize),
 	}
 	s.flushed.L = &s.mu

@@ -364,7 +364,7 @@ func TestRateLimit(t *testing.T) {
 				default:
 				}
 				go func() {
-					for range 200 {
+					for range 1000 { // more than a burst may have
 						if _, err := c.Write(ping); err != nil {
 							return
 						}

@@ -180,7 +180,7 @@ func (in *peerInput) Receive(msg []byte, d photon.Delivery) {
 	}
 	s := p.shard
 	s.count.messagesIn++
-	if !p.messages.spend(1, s.l.limits.MaxMessagesPerSecond, 0, s.now) {
+	if !p.messages.spend(1, s.l.limits.MaxMessagesPerSecond, s.l.limits.messageBurst(), s.now) {
 		p.end(ReasonRateLimit)
 		return
 	}

@@ -148,7 +148,11 @@ func TestSeveralGameServers(t *testing.T) {
 	if len(rooms) != 3 {
 		t.Fatalf("rooms are on %d game servers, want 3", len(rooms))
 	}
-	seeker := separateClient(t, cfg, "seeker")
+	seeker := newPlayer(t, client.Settings{
+		AppID: "test", AppVersion: "1.0", NameServer: cfg.NameServer.Listen.UDP, Region: "local", UserID: "seeker", Transport: client.UDP,
+		Peer: client.Options{Timeout: time.Second}, // for an address where nobody is any more
+	})
+	seeker.must(seeker.Connect(seeker.ctx()))
 	for address, players := range rooms {
 		name := players[0].CurrentRoom().Name
 		stops[address]()
