@@ -58,12 +58,13 @@ func (a *App) UserDisconnected(now time.Time, master, id string) {
 	a.disconnect(now, master, id, 1)
 }
 
-// Returning says that a user is on the way between two servers, or still in a
-// room as far as is known, and on no master: one who is counted already.
+// Returning says that a user is on the way between two servers, still in a room
+// as far as is known, or has one connection to a master, which may be about to
+// end: one who is counted already.
 func (a *App) Returning(now time.Time, id string) bool {
 	a.expire(now)
 	u := a.users[id]
-	return u != nil && u.conns == 0 && u.online(now)
+	return u != nil && u.conns <= 1 && u.online(now)
 }
 
 func (a *App) disconnect(now time.Time, master, id string, n int) {
