@@ -191,6 +191,7 @@ type GameServer struct {
 	MaxPeers     int           `yaml:"max_peers" doc:"clients this server is good for; its load level follows from it"`
 	MaxRooms     int           `yaml:"max_rooms" doc:"rooms at once; 0: no limit"`
 	DrainTimeout time.Duration `yaml:"drain_timeout" doc:"how long rooms may go on after a stop was asked for"`
+	LoadByCPU    bool          `yaml:"load_by_cpu" doc:"let the process's CPU count for the load level; a server at its highest level gets no new rooms"`
 	NICMbit      int           `yaml:"nic_mbit" doc:"bandwidth of the network card, for the load level"`
 }
 
@@ -216,7 +217,7 @@ func Default() *Config {
 		},
 		GameServer: GameServer{
 			Listen:   Endpoints{UDP: ":5056", TCP: ":4531", WS: ":9091"},
-			MaxPeers: 10000, DrainTimeout: 30 * time.Minute, NICMbit: 1000,
+			MaxPeers: 10000, LoadByCPU: true, DrainTimeout: 30 * time.Minute, NICMbit: 1000,
 		},
 	}
 }

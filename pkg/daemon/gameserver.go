@@ -288,7 +288,11 @@ func (n *gameServerNode) report(ctx context.Context) {
 			for _, b := range n.Bound() {
 				out += b.Counters.BytesOut.Load()
 			}
-			level := n.meter.Add(cluster.Sample{CPU: cpu.Percent(now), BytesOut: float64(out - lastOut), Peers: n.game.Stats().Peers})
+			sample := cluster.Sample{BytesOut: float64(out - lastOut), Peers: n.game.Stats().Peers}
+			if n.cfg.GameServer.LoadByCPU {
+				sample.CPU = cpu.Percent(now)
+			}
+			level := n.meter.Add(sample)
 			lastOut = out
 			n.mu.Lock()
 			if level != n.level {

@@ -21,6 +21,8 @@ import (
 func UpPreset(c *config.Config) {
 	c.Admin.Listen = "127.0.0.1:8088"
 	c.Admin.GRPC = "127.0.0.1:8089"
+	// There is no other game server that could take the rooms instead.
+	c.GameServer.LoadByCPU = false
 	c.GameServer.DrainTimeout = 100 * time.Millisecond
 }
 

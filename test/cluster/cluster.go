@@ -27,6 +27,7 @@ func Config(change func(*config.Config)) *config.Config {
 	cfg.NameServer.Listen, cfg.Master.Listen, cfg.GameServer.Listen = free, free, free
 	cfg.Master.S2S = "127.0.0.1:0"
 	cfg.GameServer.DrainTimeout = time.Millisecond
+	cfg.GameServer.LoadByCPU = false // tests share the machine with much else
 	if change != nil {
 		change(cfg)
 	}
