@@ -5,8 +5,8 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/boson-project/boson/pkg/daemon.Version=$(VERSION)
 # The plugin of new Docker, or the older program of that name.
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
-# Time for each fuzz target.
-FUZZTIME ?= 5s
+# For each fuzz target: a number of runs (with a time, the toolchain at times calls its own deadline a failure).
+FUZZTIME ?= 20000x
 
 .PHONY: run build test unit race e2e fuzz bench benchcmp lint proto cover check compose-up compose-down clean
 

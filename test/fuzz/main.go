@@ -16,7 +16,7 @@ import (
 var target = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(f \*testing\.F\)`)
 
 func main() {
-	fuzztime := flag.String("fuzztime", "5s", "time for each target")
+	fuzztime := flag.String("fuzztime", "20000x", "time or number of runs for each target")
 	flag.Parse()
 	failed, passed := 0, 0
 	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
