@@ -54,7 +54,7 @@ of order, or a connection was lost.`,
 	f.StringVar(&opt.NameServer, "server", "", "name server to begin at (default: the one on this machine)")
 	f.StringVar(&opt.Master, "master", "", "master to begin at, without a name server")
 	f.StringVar(&opt.GameServer, "gameserver", "", "game server to go straight to; it must take clients without a token (apps.tokenless)")
-	f.StringVar(&opt.Region, "region", "local", "region to ask the name server for")
+	f.StringVar(&opt.Region, "region", "eu", "region to ask the name server for")
 	f.StringVar(&opt.AppID, "app", "bench", "AppId of the players")
 	f.StringVar(&opt.AppVersion, "app-version", "1.0", "AppVersion of the players")
 	f.IntVar(&opt.Rooms, "rooms", 8, "number of rooms")

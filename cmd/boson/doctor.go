@@ -40,7 +40,7 @@ setting to change. Run it from where your players are.`,
 	f.IntVar(&ws, "ws", 9093, "the name server's WebSocket port; 0: leave WebSocket out")
 	f.IntVar(&wss, "wss", 0, "the name server's secure WebSocket port, usually 19093")
 	f.BoolVar(&insecure, "insecure", false, "accept any certificate on secure WebSockets")
-	f.StringVar(&opt.Region, "region", "local", "the region to ask for")
+	f.StringVar(&opt.Region, "region", "eu", "the region to ask for")
 	f.StringVar(&opt.AppID, "app", "doctor", "the AppId to use")
 	f.StringVar(&opt.AppVersion, "app-version", "1.0", "the AppVersion to use")
 	f.DurationVar(&opt.Timeout, "timeout", 5*time.Second, "time limit of each step")

@@ -24,7 +24,7 @@ type Options struct {
 	// NameServer, Master or GameServer is where players connect first. A game
 	// server that is addressed itself must take clients without a token.
 	NameServer, Master, GameServer string
-	// Region to ask a name server for. Default "local".
+	// Region to ask a name server for. Default "eu".
 	Region string
 	// AppID and AppVersion of the players. Default "bench" and "1.0".
 	AppID, AppVersion string
@@ -83,7 +83,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Rate = 10
 	}
 	if o.Region == "" {
-		o.Region = "local"
+		o.Region = "eu"
 	}
 	if o.AppID == "" {
 		o.AppID = "bench"

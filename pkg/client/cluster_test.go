@@ -141,7 +141,7 @@ func settings(up *daemon.Up, tr client.Transport, p photon.Protocol, mode client
 		ns = client.SecureWebSocket
 	}
 	return client.Settings{
-		AppID: "app", AppVersion: "1", NameServer: address(up.NameServer(), ns), Region: "local", UserID: user, NickName: user,
+		AppID: "app", AppVersion: "1", NameServer: address(up.NameServer(), ns), Region: "eu", UserID: user, NickName: user,
 		Transport: tr, Protocol: p, AuthMode: mode, TLS: &tls.Config{InsecureSkipVerify: true},
 	}
 }

@@ -23,7 +23,7 @@ func ExampleClient() {
 	const hello = 1
 	heard := make(chan string, 1)
 	settings := client.Settings{
-		AppID: "my-game", NameServer: address(up.NameServer(), client.UDP), Region: "local",
+		AppID: "my-game", NameServer: address(up.NameServer(), client.UDP), Region: "eu",
 	}
 	settings.NickName = "Ann"
 	ann := client.New(settings, client.Handler{
@@ -85,5 +85,5 @@ func ExamplePeer() {
 	regions, _ := r.Strings(photon.ParamRegion)
 	fmt.Println(r.ReturnCode, regions)
 	// Output:
-	// Ok [local]
+	// Ok [eu]
 }

@@ -199,7 +199,7 @@ type GameServer struct {
 func Default() *Config {
 	return &Config{
 		Log:     Log{Level: "info", Format: "console"},
-		Cluster: Cluster{Name: "default", Region: "local", Masters: []string{"127.0.0.1:4520"}},
+		Cluster: Cluster{Name: "default", Region: "eu", Masters: []string{"127.0.0.1:4520"}},
 		Apps: Apps{Separation: "version", AllowAnonymous: true, TokenLife: time.Hour,
 			MaxEmptyRoomTTL: 60 * time.Second,
 			Auth: Auth{MaxConcurrent: 50, MaxQueued: 5000, QueueTimeout: 20 * time.Second, RequestTimeout: 30 * time.Second,

@@ -17,7 +17,7 @@ import (
 
 func examine(t *testing.T, bound []app.Bound) (string, error) {
 	t.Helper()
-	opt := doctor.Options{Host: "127.0.0.1", Region: "local", AppID: "doctor", AppVersion: "1", Timeout: time.Second, Ports: map[client.Transport]int{}}
+	opt := doctor.Options{Host: "127.0.0.1", Region: "eu", AppID: "doctor", AppVersion: "1", Timeout: time.Second, Ports: map[client.Transport]int{}}
 	for _, b := range bound {
 		opt.Ports[client.Transport(b.Kind)] = int(b.Addr.Port())
 	}
@@ -51,7 +51,7 @@ func TestMistakes(t *testing.T) {
 		{"application not allowed", func(c *config.Config) { c.Apps.Allow = []string{"other"} }, "apps.allow"},
 		{"transport off on the master", func(c *config.Config) { c.Master.Listen.UDP = "" }, "master.listen"},
 		{"transport off on the game server", func(c *config.Config) { c.GameServer.Listen.UDP = "" }, "with this transport on"},
-		{"another region", func(c *config.Config) { c.Cluster.Region = "eu" }, "cluster.region"},
+		{"another region", func(c *config.Config) { c.Cluster.Region = "us" }, "cluster.region"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestNobodyThere(t *testing.T) {
-	opt := doctor.Options{Host: "127.0.0.1", Region: "local", AppID: "a", AppVersion: "1", Timeout: 300 * time.Millisecond,
+	opt := doctor.Options{Host: "127.0.0.1", Region: "eu", AppID: "a", AppVersion: "1", Timeout: 300 * time.Millisecond,
 		Ports: map[client.Transport]int{client.TCP: 1}}
 	var out bytes.Buffer
 	if err := doctor.Examine(context.Background(), opt, &out); err == nil || !strings.Contains(out.String(), "nameserver.listen.tcp") {

@@ -301,7 +301,11 @@ func (s *Server) ServerDown(id string, left bool) {
 		g.lost = time.AfterFunc(hold, func() { s.forget(id) })
 	}
 	s.servers.mu.Unlock()
-	s.log.Warn().Str("gameserver", id).Bool("left", left).Msg("game server is down")
+	if left {
+		s.log.Info().Str("gameserver", id).Msg("game server left")
+	} else {
+		s.log.Warn().Str("gameserver", id).Stringer("hold", hold).Msg("link to game server is down; its rooms stay known for a while")
+	}
 	if hold == 0 {
 		s.forget(id)
 		return
@@ -318,7 +322,7 @@ func (s *Server) forget(id string) {
 	}
 	delete(s.servers.all, id)
 	s.servers.mu.Unlock()
-	s.log.Warn().Str("gameserver", id).Msg("game server is lost, its rooms are gone")
+	s.log.Info().Str("gameserver", id).Msg("game server is gone, and its rooms")
 	s.each(func(a *application, now time.Time) { a.lobby.RemoveServer(now, id) })
 }
 

@@ -96,7 +96,7 @@ func login(t testing.TB, up *daemon.Up, f Form, direct bool, extra photon.Params
 func loginParams(direct bool, extra photon.Params) photon.Params {
 	params := photon.Params{photon.Param(photon.ParamApplicationID, "test"), photon.Param(photon.ParamAppVersion, "1.0")}
 	if !direct {
-		params = append(params, photon.Param(photon.ParamRegion, "local"))
+		params = append(params, photon.Param(photon.ParamRegion, "eu"))
 	}
 	return append(params, extra...)
 }

@@ -22,7 +22,7 @@ const clusterKey = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1
 // change does.
 func minted(t *testing.T, key string, change func(*tokens.Token)) string {
 	t.Helper()
-	token := &tokens.Token{AppID: "test", AppVersion: "1.0", Region: "local", Cluster: "default", UserID: "minted", Provider: photon.AuthNone,
+	token := &tokens.Token{AppID: "test", AppVersion: "1.0", Region: "eu", Cluster: "default", UserID: "minted", Provider: photon.AuthNone,
 		Issued: time.Now(), Expires: time.Now().Add(time.Hour)}
 	_, _ = rand.Read(token.SessionID[:])
 	if change != nil {
@@ -135,7 +135,7 @@ func TestTokensRefused(t *testing.T) {
 		{"of the future", minted(t, clusterKey, func(tk *tokens.Token) { tk.Issued = time.Now().Add(time.Hour) }), photon.ReturnInvalidAuthentication},
 		{"of another application", minted(t, clusterKey, func(tk *tokens.Token) { tk.AppID = "other" }), photon.ReturnInvalidAuthentication},
 		{"of another cluster", minted(t, clusterKey, func(tk *tokens.Token) { tk.Cluster = "other" }), photon.ReturnInvalidAuthentication},
-		{"of another region", minted(t, clusterKey, func(tk *tokens.Token) { tk.Region = "eu" }), photon.ReturnInvalidAuthentication},
+		{"of another region", minted(t, clusterKey, func(tk *tokens.Token) { tk.Region = "us" }), photon.ReturnInvalidAuthentication},
 		{"empty", "", photon.ReturnInvalidAuthentication},
 		{"no token", "hello", photon.ReturnInvalidAuthentication},
 		{"a number", int32(5), photon.ReturnInvalidOperation},
@@ -337,7 +337,7 @@ func TestApplicationLimits(t *testing.T) {
 	up := Start(t, func(c *config.Config) {
 		c.Apps.MaxCCU = 2
 		c.Apps.Allow = []string{"test"}
-		c.Apps.Rules = []config.AppRules{{AppID: "big", MaxCCU: -1}, {AppID: "strict", Versions: []string{"1.0"}, Regions: "eu; asia"}}
+		c.Apps.Rules = []config.AppRules{{AppID: "big", MaxCCU: -1}, {AppID: "strict", Versions: []string{"1.0"}, Regions: "us; asia"}}
 	})
 	f := Forms[3]
 	one, two := connected(t, up, f, "one"), connected(t, up, f, "two")

@@ -75,7 +75,7 @@ var Forms = []Form{
 // Settings of a client that connects through the cluster's name server.
 func Settings(up *daemon.Up, f Form, user string) client.Settings {
 	return client.Settings{
-		AppID: "test", AppVersion: "1.0", NameServer: address(up.NameServer(), f.Transport), Region: "local",
+		AppID: "test", AppVersion: "1.0", NameServer: address(up.NameServer(), f.Transport), Region: "eu",
 		UserID: user, NickName: user, Transport: f.Transport, Protocol: f.Protocol,
 	}
 }

@@ -26,14 +26,14 @@ func TestGossip(t *testing.T) {
 	run(t, daemon.NewGameServer, gossip("gs-1", freeAddress(t)))
 
 	p := newPlayer(t, client.Settings{
-		AppID: "test", AppVersion: "1.0", NameServer: ns.NameServer.Listen.UDP, Region: "local", UserID: "ann", Transport: client.UDP,
+		AppID: "test", AppVersion: "1.0", NameServer: ns.NameServer.Listen.UDP, Region: "eu", UserID: "ann", Transport: client.UDP,
 	})
 	eventually(t, func() bool { return p.Connect(p.ctx()) == nil }, "the name server knows the master")
 	eventually(t, func() bool { return p.CreateRoom(p.ctx(), client.EnterRoomParams{RoomName: "r"}) == nil }, "the game server found the master")
 
 	stopMaster()
 	q := newPlayer(t, client.Settings{
-		AppID: "test", AppVersion: "1.0", NameServer: ns.NameServer.Listen.UDP, Region: "local", UserID: "bob", Transport: client.UDP,
+		AppID: "test", AppVersion: "1.0", NameServer: ns.NameServer.Listen.UDP, Region: "eu", UserID: "bob", Transport: client.UDP,
 	})
 	eventually(t, func() bool { return q.Connect(q.ctx()) != nil }, "a master that left is not handed out")
 }

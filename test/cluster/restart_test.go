@@ -83,7 +83,7 @@ func run(t testing.TB, make maker, cfg *config.Config) (stop func()) {
 func separateClient(t testing.TB, cfg *config.Config, user string) *player {
 	t.Helper()
 	p := newPlayer(t, client.Settings{
-		AppID: "test", AppVersion: "1.0", NameServer: cfg.NameServer.Listen.UDP, Region: "local",
+		AppID: "test", AppVersion: "1.0", NameServer: cfg.NameServer.Listen.UDP, Region: "eu",
 		UserID: user, Transport: client.UDP, Protocol: photon.GpBinaryV18,
 	})
 	p.must(p.Connect(p.ctx()))
@@ -149,7 +149,7 @@ func TestSeveralGameServers(t *testing.T) {
 		t.Fatalf("rooms are on %d game servers, want 3", len(rooms))
 	}
 	seeker := newPlayer(t, client.Settings{
-		AppID: "test", AppVersion: "1.0", NameServer: cfg.NameServer.Listen.UDP, Region: "local", UserID: "seeker", Transport: client.UDP,
+		AppID: "test", AppVersion: "1.0", NameServer: cfg.NameServer.Listen.UDP, Region: "eu", UserID: "seeker", Transport: client.UDP,
 		Peer: client.Options{Timeout: time.Second}, // for an address where nobody is any more
 	})
 	seeker.must(seeker.Connect(seeker.ctx()))

@@ -99,7 +99,7 @@ func TestAuthenticateOnceWss(t *testing.T) {
 			defer ns.Close()
 			r, err := ns.Operation(t.Context(), photon.OpAuthenticateOnce, photon.Params{
 				photon.Param(photon.ParamApplicationID, "test"), photon.Param(photon.ParamAppVersion, "1.0"),
-				photon.Param(photon.ParamRegion, "local"), photon.Param(photon.ParamExpectedProtocol, byte(tr)),
+				photon.Param(photon.ParamRegion, "eu"), photon.Param(photon.ParamExpectedProtocol, byte(tr)),
 				photon.Param(photon.ParamEncryptionMode, byte(0)),
 			})
 			if err != nil || r.Err() != nil {
@@ -130,7 +130,7 @@ func TestDatagramEncryptionIsNeverChosen(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := ns.Operation(t.Context(), photon.OpAuthenticateOnce, photon.Params{
-			photon.Param(photon.ParamApplicationID, "test"), photon.Param(photon.ParamRegion, "local"),
+			photon.Param(photon.ParamApplicationID, "test"), photon.Param(photon.ParamRegion, "eu"),
 			photon.Param(photon.ParamExpectedProtocol, byte(0)), photon.Param(photon.ParamEncryptionMode, mode),
 		})
 		if err != nil || r.Err() != nil {

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	region     = "local"
+	region     = "eu"
 	readyLine  = "boson up is ready"
 	readyLimit = 60 * time.Second // the compiler included
 	emptyLimit = 10 * time.Second
