@@ -21,6 +21,9 @@ import (
 func UpPreset(c *config.Config) {
 	c.Admin.Listen = "127.0.0.1:8088"
 	c.Admin.GRPC = "127.0.0.1:8089"
+	// Secure WebSocket too, with a certificate of its own unless there is one.
+	c.TLS.SelfSigned = true
+	c.NameServer.Listen.WSS, c.Master.Listen.WSS, c.GameServer.Listen.WSS = ":19093", ":19090", ":19091"
 	// There is no other game server that could take the rooms instead.
 	c.GameServer.LoadByCPU = false
 	c.GameServer.DrainTimeout = 100 * time.Millisecond

@@ -58,7 +58,7 @@ func startCluster(ctx context.Context) (*cluster, error) {
 }
 
 func launch() (*cluster, error) {
-	ports, err := freePorts(12)
+	ports, err := freePorts(15)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,10 @@ func launch() (*cluster, error) {
 	args := fmt.Sprintf("--nameserver.listen.udp=:%d --nameserver.listen.tcp=:%d --nameserver.listen.ws=:%d"+
 		" --master.listen.udp=:%d --master.listen.tcp=:%d --master.listen.ws=:%d"+
 		" --gameserver.listen.udp=:%d --gameserver.listen.tcp=:%d --gameserver.listen.ws=:%d"+
-		" --master.s2s=127.0.0.1:%d --admin.listen=127.0.0.1:%d --admin.grpc=127.0.0.1:%d",
-		ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6], ports[7], ports[8], ports[9], ports[10], ports[11])
+		" --master.s2s=127.0.0.1:%d --admin.listen=127.0.0.1:%d --admin.grpc=127.0.0.1:%d"+
+		" --nameserver.listen.wss=:%d --master.listen.wss=:%d --gameserver.listen.wss=:%d",
+		ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6], ports[7], ports[8], ports[9], ports[10], ports[11],
+		ports[12], ports[13], ports[14])
 	cmd := exec.Command("make", "run", "ARGS="+args)
 	for _, v := range os.Environ() {
 		// Settings of the one who runs the tests, and of the make around them, are not the newcomer's.
