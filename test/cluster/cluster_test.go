@@ -224,7 +224,7 @@ func TestAuthenticateOnce(t *testing.T) {
 	}
 }
 
-// LB-013: players of two versions of an application never meet.
+// LB-013, CL-53: players of two versions of an application never meet.
 func TestVersionsAreSeparate(t *testing.T) {
 	up := Start(t, nil)
 	f := Form{client.TCP, photon.GpBinaryV18}
