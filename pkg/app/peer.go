@@ -3,6 +3,8 @@ package app
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -123,6 +125,7 @@ func (p *Peer) Disconnect(rc photon.ReturnCode, text string, reason transport.Re
 
 // Receive implements transport.Receiver.
 func (p *Peer) Receive(msg []byte, d photon.Delivery) {
+	defer p.survive()
 	if p.ending.Load() {
 		return
 	}
@@ -172,8 +175,19 @@ func (p *Peer) Receive(msg []byte, d photon.Delivery) {
 	}
 }
 
+// survive keeps a panic in a handler to its peer: the transport's loop and
+// everybody else go on. It must be deferred.
+func (p *Peer) survive() {
+	if x := recover(); x != nil {
+		p.server.log.Error().Uint64("peer", p.ID()).Stringer("remote", p.Info().Remote).
+			Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("a peer's handler crashed and the peer was closed")
+		p.Close(transport.ReasonServerDisconnect)
+	}
+}
+
 // Closed implements transport.Receiver.
 func (p *Peer) Closed(reason transport.Reason) {
+	defer p.survive()
 	p.handler.Closed(reason)
 	if p.tap != nil {
 		p.tap.Closed(reason)

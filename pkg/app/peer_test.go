@@ -270,3 +270,13 @@ func BenchmarkReceive(b *testing.B) {
 		p.Receive(msg, photon.Delivery{Mode: photon.Reliable})
 	}
 }
+
+// A handler that panics costs its own peer the connection and nothing else.
+func TestPanicStaysWithItsPeer(t *testing.T) {
+	p, s := newTestPeer(t, transport.TCP, photon.GpBinaryV18)
+	HandleRaw(&p.handler.(*testPeer).app.router, 9, func(*testPeer, *photon.Request) { panic("a bug") })
+	p.Receive(request(t, photon.GpBinaryV18, 9), photon.Delivery{})
+	if s.closed() != transport.ReasonServerDisconnect {
+		t.Errorf("closed for %s", s.closed())
+	}
+}

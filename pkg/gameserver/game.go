@@ -107,15 +107,19 @@ func (g *game) run(batch []message) {
 	for i := range batch {
 		g.handle(&batch[i])
 	}
+	defer g.survive()
 	g.settle()
 }
 
+// survive keeps a panic inside its room. It must be deferred.
+func (g *game) survive() {
+	if x := recover(); x != nil {
+		g.crash(x)
+	}
+}
+
 func (g *game) handle(m *message) {
-	defer func() {
-		if x := recover(); x != nil {
-			g.crash(x)
-		}
-	}()
+	defer g.survive()
 	if g.ended {
 		g.afterEnd(m)
 		return
@@ -333,8 +337,9 @@ func (g *game) operation(now time.Duration, m *message) {
 const leaveGrace = 10 * time.Second
 
 func (s *Server) closeAfterLeave(p *peer) {
+	left := p.left.Add(1)
 	time.AfterFunc(leaveGrace, func() {
-		if p.game.Load() == nil {
+		if p.game.Load() == nil && p.left.Load() == left {
 			p.Close(transport.ReasonServerDisconnect)
 		}
 	})
@@ -415,15 +420,25 @@ func (g *game) afterEnd(m *message) {
 func (g *game) crash(x any) {
 	g.server.log.Error().Str("app", appName(g.key.app)).Str("room", g.key.name).
 		Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("room crashed and was closed")
-	if g.room != nil {
-		g.room.Close(photon.ReturnInternalServerError, "the room had an internal error")
+	if !g.ended {
+		g.end() // first: whoever comes now finds the name free
+	}
+	if r := g.room; r != nil {
 		g.room = nil
 		g.server.rooms.Add(-1)
 		g.server.opt.Directory.Remove(g.key.app, g.key.name)
+		// What crashed may be too broken even to be closed.
+		defer func() {
+			if x := recover(); x != nil {
+				g.server.log.Error().Str("room", g.key.name).Str("panic", fmt.Sprint(x)).Msg("crashed room could not be closed")
+			}
+		}()
+		r.Close(photon.ReturnInternalServerError, "the room had an internal error")
 	}
+	waiting := g.waiting
 	g.waiting = nil
-	if !g.ended {
-		g.end()
+	for i := range waiting {
+		g.refuse(&waiting[i], app.Fail(photon.ReturnInternalServerError, "the room had an internal error"))
 	}
 }
 

@@ -55,11 +55,15 @@ type directory struct {
 	rooms  map[string]*lobby.Record
 	grants bool
 	asked  int
+	bug    string // Upsert of this room panics
 }
 
 func (d *directory) Upsert(r *lobby.Record) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if r.Name == d.bug {
+		panic("a bug")
+	}
 	d.rooms[r.Name] = r
 }
 func (d *directory) Remove(_, name string) {
@@ -353,5 +357,56 @@ func TestTokenRefresh(t *testing.T) {
 		}
 		cancel()
 		<-done
+	})
+}
+
+// A panic closes its room; other rooms and the name's next room live.
+func TestPanicStaysInItsRoom(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.reserve("good")
+		ann, bob, carl := b.connect("ann"), b.connect("bob"), b.connect("carl")
+		ann.call(photon.OpCreateGame, name("good"))
+
+		b.dir.bug = "bad"
+		b.reserve("bad")
+		bob.call(photon.OpCreateGame, name("bad"))
+		if n := b.server.Stats().Rooms; n != 1 {
+			t.Errorf("%d rooms after one crashed", n)
+		}
+		time.Sleep(6 * time.Second)
+		if bob.closed() == 0 {
+			t.Error("the player of the crashed room is still connected")
+		}
+		if r := carl.call(photon.OpJoinGame, name("good")); r == nil || r.ReturnCode != 0 {
+			t.Errorf("the other room: %+v", r)
+		}
+		b.dir.bug = ""
+		b.reserve("bad")
+		dora := b.connect("dora")
+		if r := dora.call(photon.OpCreateGame, name("bad")); r == nil || r.ReturnCode != 0 {
+			t.Errorf("the name's next room: %+v", r)
+		}
+	})
+}
+
+// The time that a client has to go counts from its last leave.
+func TestLeaveTwice(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		c := b.connect("ann")
+		b.reserve("one")
+		c.call(photon.OpCreateGame, name("one"))
+		c.call(photon.OpLeave)
+		time.Sleep(leaveGrace - 2*time.Second)
+		b.reserve("two")
+		c.call(photon.OpCreateGame, name("two"))
+		c.call(photon.OpLeave)
+		time.Sleep(leaveGrace - 2*time.Second)
+		if c.closed() != 0 {
+			t.Error("closed by the first leave's timer")
+		}
+		time.Sleep(3 * time.Second)
+		if c.closed() == 0 {
+			t.Error("never closed")
+		}
 	})
 }

@@ -29,6 +29,7 @@ type peer struct {
 	// the peer's goroutine and cleared on the room's fiber, so that operations
 	// keep their order: all of them go through the room while it is set.
 	game atomic.Pointer[game]
+	left atomic.Int32 // how often it left a room
 	// seat is only touched on the fiber of game.
 	seat *room.Seat
 }

@@ -7,7 +7,9 @@ package master
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -121,9 +123,19 @@ func (a *application) post(fn func(now time.Time)) { a.fiber.PostAlways(fn) }
 func (a *application) run(batch []func(now time.Time)) {
 	now := time.Now()
 	for _, fn := range batch {
-		fn(now)
+		a.survive(now, fn)
 	}
-	a.tick(now)
+	a.survive(now, a.tick)
+}
+
+// survive keeps a mistake in one operation from ending the master.
+func (a *application) survive(now time.Time, fn func(now time.Time)) {
+	defer func() {
+		if x := recover(); x != nil {
+			a.server.log.Error().Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("an operation on the master crashed")
+		}
+	}()
+	fn(now)
 }
 
 func (a *application) tick(now time.Time) {

@@ -76,47 +76,52 @@ func collect[T any](into *error) func(v T, _ bool, err error) T {
 	}
 }
 
+// roomRequest is what CreateGame, JoinGame and JoinRandomGame have in common.
+type roomRequest struct {
+	name     string
+	mode     photon.JoinMode
+	expected []string
+	options  *gpbinary.Hashtable // properties of the room, if it is to be created
+	lobby    lobby.ID
+}
+
+// roomRequest reads r; options is the parameter that has the new room's properties.
+func (p *request) roomRequest(r *photon.Request, options photon.ParamCode) (q roomRequest, err error) {
+	q.name = collect[string](&err)(r.String(photon.ParamRoomName))
+	q.mode = photon.JoinMode(collect[byte](&err)(r.Byte(photon.ParamJoinMode)))
+	q.expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
+	q.options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(options))
+	if err == nil {
+		q.lobby, err = p.lobbyFor(r)
+	}
+	if err == nil {
+		err = checkName(q.name)
+	}
+	return q, err
+}
+
 func (s *Server) createGame(p *request, r *photon.Request) {
-	op := app.OpOf(r)
-	q := lobby.CreateRequest{User: p.token.UserID}
-	var err error
-	q.Name = collect[string](&err)(r.String(photon.ParamRoomName))
-	q.Expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
-	q.Options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
-	if err == nil {
-		q.Lobby, err = p.lobbyFor(r)
-	}
-	if err == nil {
-		err = checkName(q.Name)
-	}
+	q, err := p.roomRequest(r, photon.ParamGameProperties)
 	if err != nil {
-		respondError(p, op, err)
+		respondError(p, app.OpOf(r), err)
 		return
 	}
-	match, err := p.app.lobby.Create(p.now, q)
-	s.send(p, op, match, err)
+	match, err := p.app.lobby.Create(p.now, lobby.CreateRequest{
+		User: p.token.UserID, Name: q.name, Lobby: q.lobby, Expected: q.expected, Options: q.options,
+	})
+	s.send(p, app.OpOf(r), match, err)
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
-	op := app.OpOf(r)
-	q := lobby.JoinRequest{User: p.token.UserID}
-	var err error
-	q.Name = collect[string](&err)(r.String(photon.ParamRoomName))
-	q.Mode = photon.JoinMode(collect[byte](&err)(r.Byte(photon.ParamJoinMode)))
-	q.Expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
-	q.Options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
-	if err == nil {
-		q.Lobby, err = p.lobbyFor(r)
-	}
-	if err == nil {
-		err = checkName(q.Name)
-	}
+	q, err := p.roomRequest(r, photon.ParamGameProperties)
 	if err != nil {
-		respondError(p, op, err)
+		respondError(p, app.OpOf(r), err)
 		return
 	}
-	match, err := p.app.lobby.Join(p.now, q)
-	s.send(p, op, match, err)
+	match, err := p.app.lobby.Join(p.now, lobby.JoinRequest{
+		User: p.token.UserID, Name: q.name, Mode: q.mode, Lobby: q.lobby, Expected: q.expected, Options: q.options,
+	})
+	s.send(p, app.OpOf(r), match, err)
 }
 
 // maxRoomName is the longest room name in bytes (loadbalancing.md 10).
@@ -130,29 +135,22 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
-	op := app.OpOf(r)
-	q := lobby.RandomRequest{User: p.token.UserID, ByValue: r.Protocol == photon.JSON}
-	var err error
-	q.Mode = photon.MatchmakingMode(collect[byte](&err)(r.Byte(photon.ParamMatchMakingType)))
-	q.Create = photon.JoinMode(collect[byte](&err)(r.Byte(photon.ParamJoinMode))) == photon.CreateIfNotExists
-	q.Name = collect[string](&err)(r.String(photon.ParamRoomName))
-	q.SQL = collect[string](&err)(r.String(photon.ParamData))
-	q.Expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
-	q.Filter = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
-	// Old clients and JavaScript send the new room's properties as 251.
-	q.Options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamProperties))
-	if err == nil {
-		q.Lobby, err = p.lobbyFor(r)
+	// Old clients and JavaScript send the new room's properties as 251; 248 is
+	// the filter here.
+	q, err := p.roomRequest(r, photon.ParamProperties)
+	random := lobby.RandomRequest{
+		User: p.token.UserID, Lobby: q.lobby, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
+		Create: q.mode == photon.CreateIfNotExists, Name: q.name, Options: q.options,
 	}
-	if err == nil {
-		err = checkName(q.Name)
-	}
+	random.Mode = photon.MatchmakingMode(collect[byte](&err)(r.Byte(photon.ParamMatchMakingType)))
+	random.SQL = collect[string](&err)(r.String(photon.ParamData))
+	random.Filter = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
 	if err != nil {
-		respondError(p, op, err)
+		respondError(p, app.OpOf(r), err)
 		return
 	}
-	match, err := p.app.lobby.JoinRandom(p.now, q)
-	s.send(p, op, match, err)
+	match, err := p.app.lobby.JoinRandom(p.now, random)
+	s.send(p, app.OpOf(r), match, err)
 }
 
 // send answers a client with the game server that has its room, after one was
