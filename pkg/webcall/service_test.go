@@ -1,6 +1,7 @@
 package webcall
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -114,14 +115,19 @@ func inService(t *testing.T, cfg Config, test func(t *testing.T, s *Service, w *
 			t.Fatal(err)
 		}
 		s := NewService(c, cfg)
-		before := runtime.NumGoroutine()
 		test(t, s, w, &results{})
 		s.Close()
-		synctest.Wait()
-		if n := runtime.NumGoroutine(); n > before {
-			t.Errorf("%d goroutines are left", n-before)
+		if n := goroutines(); n > 0 {
+			t.Errorf("%d goroutines are left", n)
 		}
 	})
+}
+
+// goroutines counts those of services.
+func goroutines() int {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return bytes.Count(stacks, []byte("webcall.(*Service).run("))
 }
 
 // PL-91, PL-98: Do returns at once, calls of a room go out one by one and in order.
@@ -199,13 +205,13 @@ func TestTimeouts(t *testing.T) {
 		for _, path := range []string{"a", "b", "c"} {
 			r.call(l, t.Context(), path)
 		}
-		time.Sleep(30*time.Second - 1)
+		time.Sleep(29 * time.Second)
 		r.expect(t, "before 30 s")
-		time.Sleep(1)
+		time.Sleep(time.Second)
 		r.expect(t, "after 30 s", "a RequestTimeout")
-		time.Sleep(15*time.Second - 1)
+		time.Sleep(14 * time.Second)
 		r.expect(t, "before 45 s")
-		time.Sleep(1)
+		time.Sleep(time.Second)
 		r.expect(t, "after 45 s", "c QueueTimeout")
 		r.call(l, t.Context(), "d")
 		time.Sleep(15 * time.Second)
@@ -262,10 +268,10 @@ func TestOffline(t *testing.T) {
 		if s.Stats().State != StateOffline {
 			t.Error("not offline")
 		}
-		time.Sleep(10*time.Second - 1)
+		time.Sleep(9 * time.Second)
 		r.call(two, t.Context(), "9")
 		r.expect(t, "before the interval is over", "9 Offline")
-		time.Sleep(1)
+		time.Sleep(time.Second)
 		w.set(500, time.Second)
 		r.call(two, t.Context(), "probe")
 		r.call(one, t.Context(), "10")
@@ -367,16 +373,18 @@ func TestRefusedCallsDoNotCount(t *testing.T) {
 func TestCloseAndCancel(t *testing.T) {
 	inService(t, Config{}, func(t *testing.T, s *Service, w *web, r *results) {
 		w.set(200, time.Hour)
-		before := runtime.NumGoroutine()
 		l := s.Lane()
 		r.call(l, t.Context(), "a")
 		r.call(l, t.Context(), "b")
 		synctest.Wait()
+		if n := goroutines(); n != 1 {
+			t.Errorf("%d goroutines for one call", n)
+		}
 		l.Close()
 		r.call(l, t.Context(), "c")
 		r.expect(t, "closed")
-		if n := runtime.NumGoroutine(); n != before {
-			t.Errorf("%d goroutines are left", n-before)
+		if n := goroutines(); n != 0 {
+			t.Errorf("%d goroutines are left", n)
 		}
 		if st := s.Stats(); st.Waiting != 0 || st.Running != 0 {
 			t.Errorf("%+v", st)
