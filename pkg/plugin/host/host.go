@@ -60,6 +60,8 @@ const (
 	// decisionTimeout is how long a call may stay deferred: longer than the longest
 	// HTTP request with its wait, and an end nevertheless.
 	decisionTimeout = 150 * time.Second
+	// logsPerSecond is how many lines the plugin of one room may log.
+	logsPerSecond = 100
 )
 
 // Host is the plugin's side of one room.
@@ -164,7 +166,7 @@ func (h *Host) named(name string) {
 	if h.plugin != nil {
 		h.log = h.log.With().Str("plugin", h.plugin.Name()+" "+h.plugin.Version()).Logger()
 	}
-	h.slog = slog.New(zerolog.NewSlogHandler(h.log.Sample(&perSecond{limit: logsPerSecond})))
+	h.slog = slog.New(zerolog.NewSlogHandler(h.log.Sample(&zerolog.BurstSampler{Burst: logsPerSecond, Period: time.Second})))
 }
 
 // Attach binds the host to its room, before the room is created.

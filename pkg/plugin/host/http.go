@@ -2,7 +2,6 @@ package host
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/boson-project/boson/pkg/plugin"
 	"github.com/boson-project/boson/pkg/webcall"
@@ -89,15 +88,3 @@ func response(req *plugin.HTTPRequest, c plugin.Deferrable, r webcall.Response) 
 		Request: req, Call: c,
 	}
 }
-
-// perSecond lets so many log lines of a plugin through in each second.
-type perSecond struct {
-	limit  int
-	second int64
-	count  int
-}
-
-// logsPerSecond of one room (plugins.md 17).
-const logsPerSecond = 100
-
-var _ = time.Second
