@@ -19,6 +19,7 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/s2s"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 type gameServerNode struct {
@@ -27,6 +28,7 @@ type gameServerNode struct {
 	log       zerolog.Logger
 	game      *gameserver.Server
 	publisher *s2s.Publisher
+	rpc       *webrpc.Service // nil: not configured
 	id        string
 	key       []byte
 	started   time.Time
@@ -78,7 +80,11 @@ func newGameServer(cfg *config.Config, log zerolog.Logger) (*gameServerNode, err
 	n.publisher = s2s.NewPublisher(func(r *lobby.Record, err error) {
 		log.Warn().Err(err).Str("room", r.Name).Msg("room can't be published to masters")
 	})
+	if n.rpc, err = webRPC(cfg); err != nil {
+		return nil, err
+	}
 	n.game = gameserver.New(gameserver.Options{
+		WebRPC: n.rpc,
 		Auth: a, Directory: n, Tokenless: cfg.Apps.Tokenless, AuthTimeout: cfg.Limits.AuthTimeout,
 		TokenLife: cfg.Apps.TokenLife, MaxRooms: cfg.GameServer.MaxRooms, Logger: log,
 		Room: room.Config{MaxEmptyRoomTTL: cfg.Apps.MaxEmptyRoomTTL},
@@ -362,6 +368,7 @@ func (n *gameServerNode) Ready() error {
 func (n *gameServerNode) Stop(ctx context.Context) error {
 	n.game.Stop()
 	err := n.Shutdown(ctx)
+	n.rpc.Close()
 	n.game.Close()
 	n.send(&s2s.Goodbye{Reason: "shutdown"})
 	n.cancel()

@@ -22,6 +22,7 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/master"
 	"github.com/boson-project/boson/pkg/s2s"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // nodeID is a server's name in the cluster.
@@ -43,6 +44,7 @@ type masterNode struct {
 	auth     *auth.Authenticator
 	master   *master.Server
 	listener *s2s.Listener
+	rpc      *webrpc.Service // nil: not configured
 	s2sAddr  net.Addr
 	set      announce.Set // what clients are told; known when it has started
 	id       string
@@ -70,7 +72,11 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 		return nil, err
 	}
 	n := &masterNode{auth: a, cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{}}
+	if n.rpc, err = webRPC(cfg); err != nil {
+		return nil, err
+	}
 	n.master = master.New(master.Options{
+		WebRPC: n.rpc,
 		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
 		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
@@ -266,6 +272,7 @@ func (n *masterNode) Ready() error {
 // Stop implements Node.
 func (n *masterNode) Stop(ctx context.Context) error {
 	err := n.Shutdown(ctx)
+	n.rpc.Close()
 	n.cancel()
 	n.running.Wait()
 	n.auth.Close()

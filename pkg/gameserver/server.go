@@ -17,6 +17,7 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/room"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // Directory is what the game server tells the masters through. Its methods
@@ -43,7 +44,9 @@ type Options struct {
 	TokenLife time.Duration
 	// MaxRooms at once; 0 is no limit.
 	MaxRooms int
-	Logger   zerolog.Logger
+	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
+	WebRPC *webrpc.Service
+	Logger zerolog.Logger
 }
 
 type gameKey struct{ app, name string }

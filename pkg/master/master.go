@@ -20,6 +20,7 @@ import (
 	"github.com/boson-project/boson/pkg/cluster"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // Options of a master.
@@ -32,7 +33,9 @@ type Options struct {
 	StatsInterval, LobbyStatsInterval time.Duration
 	// LostHold is how long rooms of a game server without link stay known.
 	LostHold time.Duration
-	Logger   zerolog.Logger
+	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
+	WebRPC *webrpc.Service
+	Logger zerolog.Logger
 }
 
 // Server is the master application.

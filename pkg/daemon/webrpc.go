@@ -1,0 +1,31 @@
+package daemon
+
+import (
+	"fmt"
+
+	"github.com/boson-project/boson/pkg/config"
+	"github.com/boson-project/boson/pkg/webrpc"
+)
+
+// webRPC makes what a master or game server answers operation WebRpc with; nil
+// where no web service is configured. It is to be closed.
+func webRPC(cfg *config.Config) (*webrpc.Service, error) {
+	opt := webrpc.Options{
+		Default: webrpc.Target{BaseURL: cfg.WebRPC.BaseURL, Headers: cfg.WebRPC.Headers}, Apps: map[string]webrpc.Target{},
+		Timeout: cfg.WebRPC.Timeout, PerMinute: cfg.WebRPC.RateLimit, Private: cfg.WebRPC.AllowPrivate, MaxConcurrent: cfg.WebRPC.MaxConcurrent,
+	}
+	for _, r := range cfg.Apps.Rules {
+		switch r.WebRPCURL {
+		case "":
+		case config.Off:
+			opt.Apps[r.AppID] = webrpc.Target{}
+		default:
+			opt.Apps[r.AppID] = webrpc.Target{BaseURL: r.WebRPCURL, Headers: r.WebRPCHeaders}
+		}
+	}
+	s, err := webrpc.New(opt)
+	if err != nil {
+		return nil, fmt.Errorf("web_rpc: %w", err)
+	}
+	return s, nil
+}
