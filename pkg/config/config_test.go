@@ -41,7 +41,7 @@ func TestSampleFileIsTheDefaults(t *testing.T) {
 		t.Errorf("apps.allow is %#v", cfg.Apps.Allow)
 	}
 	cfg.Apps.Allow, cfg.Cluster.Gossip.Join, cfg.NameServer.Regions = nil, nil, nil
-	cfg.Apps.Rules, cfg.Apps.Auth.Providers = nil, nil
+	cfg.Apps.Rules, cfg.Apps.Auth.Providers, cfg.WebRPC.Headers = nil, nil, nil
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("the sample reads as\n%+v\nwant\n%+v", cfg, want)
 	}

@@ -84,8 +84,7 @@ func newGameServer(cfg *config.Config, log zerolog.Logger) (*gameServerNode, err
 		return nil, err
 	}
 	n.game = gameserver.New(gameserver.Options{
-		WebRPC: n.rpc,
-		Auth: a, Directory: n, Tokenless: cfg.Apps.Tokenless, AuthTimeout: cfg.Limits.AuthTimeout,
+		WebRPC: n.rpc, Auth: a, Directory: n, Tokenless: cfg.Apps.Tokenless, AuthTimeout: cfg.Limits.AuthTimeout,
 		TokenLife: cfg.Apps.TokenLife, MaxRooms: cfg.GameServer.MaxRooms, Logger: log,
 		Room: room.Config{MaxEmptyRoomTTL: cfg.Apps.MaxEmptyRoomTTL},
 	})

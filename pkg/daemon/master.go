@@ -76,8 +76,7 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 		return nil, err
 	}
 	n.master = master.New(master.Options{
-		WebRPC: n.rpc,
-		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
+		WebRPC: n.rpc, Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
 		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
 		LostHold: cfg.Master.LostHold, Logger: log,
