@@ -238,6 +238,9 @@ type WebRPCResponse struct {
 // entries of a map[string]any, or of a Dictionary with string keys, become
 // members of the call's JSON object; any other data its RpcParams; nil is none.
 // An error is one of the call; what the service says of itself is Code.
+//
+// Calls of one client go out one after another: the server answers when it is
+// ready, and a failure does not say whose it is.
 func (c *Client) WebRPC(ctx context.Context, uriPath string, data any, sendAuthCookie bool) (*WebRPCResponse, error) {
 	params := photon.Params{photon.Param(photon.ParamURIPath, uriPath)}
 	if data != nil {
@@ -248,6 +251,12 @@ func (c *Client) WebRPC(ctx context.Context, uriPath string, data any, sendAuthC
 	}
 	if sendAuthCookie {
 		params = append(params, photon.Param(photon.ParamWebFlags, byte(photon.WebSendAuthCookie)))
+	}
+	select {
+	case c.rpc <- struct{}{}:
+		defer func() { <-c.rpc }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	r, err := c.operation(ctx, photon.OpWebRPC, params, SendReliable, nil)
 	if err != nil {

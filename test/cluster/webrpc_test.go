@@ -216,8 +216,8 @@ func TestWebRPCParallel(t *testing.T) {
 	for i := range 40 {
 		path := fmt.Sprint("m", i)
 		wg.Go(func() {
-			r, err := ann.WebRPC(ann.ctx(), path, []any{i}, false)
-			if err != nil || r.Code != 1 {
+			r, err := ann.Peer().Operation(ann.ctx(), photon.OpWebRPC, photon.Params{photon.Param(photon.ParamURIPath, path)})
+			if err != nil || r.Err() != nil {
 				t.Errorf("%s: %+v, %v", path, r, err)
 			}
 		})
