@@ -80,7 +80,7 @@ func newGameServer(cfg *config.Config, log zerolog.Logger) (*gameServerNode, err
 	n.publisher = s2s.NewPublisher(func(r *lobby.Record, err error) {
 		log.Warn().Err(err).Str("room", r.Name).Msg("room can't be published to masters")
 	})
-	if n.rpc, err = webRPC(cfg); err != nil {
+	if n.rpc, err = webRPC(cfg, log); err != nil {
 		return nil, err
 	}
 	n.game = gameserver.New(gameserver.Options{
@@ -157,7 +157,7 @@ func (n *gameServerNode) Start(context.Context) error {
 }
 
 func (n *gameServerNode) metrics() prometheus.Collector {
-	return admin.NewServerMetrics("gs", n.Server,
+	return admin.NewServerMetrics("gs", n.Server, webRPCGauge(n.rpc),
 		admin.Gauge{Name: "rooms", Help: "rooms", Read: func() float64 { return float64(n.game.Stats().Rooms) }},
 		admin.Gauge{Name: "reservations", Help: "names kept for clients that masters sent", Read: func() float64 { return float64(n.game.Stats().Reservations) }},
 		admin.Gauge{Name: "load_level", Help: "0 lowest to 4 highest", Read: func() float64 { return float64(n.Level()) }},

@@ -72,7 +72,7 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 		return nil, err
 	}
 	n := &masterNode{auth: a, cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{}}
-	if n.rpc, err = webRPC(cfg); err != nil {
+	if n.rpc, err = webRPC(cfg, log); err != nil {
 		return nil, err
 	}
 	n.master = master.New(master.Options{
@@ -136,7 +136,7 @@ func (n *masterNode) Start(context.Context) error {
 }
 
 func (n *masterNode) metrics() prometheus.Collector {
-	return admin.NewServerMetrics("ms", n.Server,
+	return admin.NewServerMetrics("ms", n.Server, webRPCGauge(n.rpc),
 		admin.Gauge{Name: "gameservers", Help: "game servers with a link", Read: func() float64 {
 			up := 0
 			for _, s := range n.master.Servers() {

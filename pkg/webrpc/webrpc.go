@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/secure"
@@ -40,6 +42,8 @@ type Options struct {
 	Private bool
 	// MaxConcurrent calls of the whole server at once; 100.
 	MaxConcurrent int
+	// Logger gets a debug line for each call that fails.
+	Logger zerolog.Logger
 }
 
 // Limits beside those of Options.
@@ -101,6 +105,15 @@ func New(opt Options) (*Service, error) {
 		QueueTimeout: opt.Timeout, RequestTimeout: opt.Timeout, MaxErrors: -1, MaxTimeouts: -1,
 	})
 	return s, nil
+}
+
+// Calls is the number of calls that are under way or wait.
+func (s *Service) Calls() int {
+	if s == nil {
+		return 0
+	}
+	st := s.calls.Stats()
+	return st.Running + st.Waiting
 }
 
 // Close ends the calls that are under way and waits for their goroutines. Their
@@ -209,6 +222,8 @@ func (s *Service) Call(c *Caller, p Peer, t *secure.Token, op app.Op, r *Request
 		c.end()
 		params, err := answer(r.Path, &resp)
 		if err != nil {
+			path, _, _ := strings.Cut(r.Path, "?") // a query may hold secrets
+			s.opt.Logger.Debug().Str("app", t.AppID).Str("path", path).Stringer("status", resp.Status).Err(err).Msg("WebRpc failed")
 			app.RespondError(p, op, err)
 			return
 		}
