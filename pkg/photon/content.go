@@ -51,3 +51,16 @@ func (c Content) AppendTo(dst []byte, to Protocol) ([]byte, error) {
 		return dst, err
 	}
 }
+
+// ContentOf serializes a value of the server's own, or of a plugin's: in V18, or
+// in V16 what only that can express.
+func ContentOf(v any) (Content, error) {
+	b, err := gpbinary.Append(nil, gpbinary.V18, v)
+	if err == nil {
+		return Content{GpBinaryV18, b}, nil
+	}
+	if b, again := gpbinary.Append(nil, gpbinary.V16, v); again == nil {
+		return Content{GpBinaryV16, b}, nil
+	}
+	return Content{}, err
+}
