@@ -64,8 +64,6 @@ type message struct {
 }
 
 const (
-	// maxWaiting messages per room.
-	maxWaiting = 65536
 	// creatorWait is how long a join waits for a room whose creator is on the
 	// way (cluster.md 14.2).
 	creatorWait = 2 * time.Second
@@ -76,7 +74,7 @@ const (
 
 func (s *Server) newGame(k gameKey) *game {
 	g := &game{server: s, key: k}
-	g.fiber = app.NewFiber(maxWaiting, g.run)
+	g.fiber = app.NewFiber(s.opt.MaxWaiting, g.run)
 	return g
 }
 

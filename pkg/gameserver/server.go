@@ -47,6 +47,9 @@ type Options struct {
 	MaxRooms int
 	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
 	WebRPC *webrpc.Service
+	// MaxWaiting messages may wait for one room, whose plugin may hold it up; 0
+	// means 65536.
+	MaxWaiting int
 	// Plugins returns the plugins of an application, nil for none. It is asked for
 	// each new room, from any goroutine. A nil function is none for all.
 	Plugins func(appID string) *Plugins
