@@ -534,6 +534,18 @@ func (g *game) crash(x any) {
 	}
 }
 
+// close ends the fiber, and what a room that is not over has left.
+func (g *game) close() {
+	if h := g.host.Load(); h != nil {
+		h.Cancel() // a web call may hold the fiber
+	}
+	g.fiber.Close()
+	g.stopTimer()
+	if h := g.host.Load(); h != nil {
+		h.Abandon()
+	}
+}
+
 // setTimer posts a tick at a time of the server's clock.
 func (g *game) setTimer(at time.Duration) {
 	g.timerMu.Lock()

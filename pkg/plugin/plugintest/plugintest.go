@@ -134,7 +134,9 @@ func (s *Server) Stop() {
 		if err := s.app.Shutdown(ctx); err != nil {
 			s.t.Errorf("shutdown: %v", err)
 		}
-		s.game.Close()
+		if err := s.game.Close(ctx); err != nil {
+			s.t.Error(err)
+		}
 		s.web.Close()
 		s.call.Close()
 	})
