@@ -38,6 +38,8 @@ type Decision struct {
 	Status  Status // Succeeded, Failed or Canceled
 	Message string // of Fail: the response's debug message
 	Data    map[byte]any
+	// ReturnCode of Fail; 0 is 32752.
+	ReturnCode photon.ReturnCode
 }
 
 // Control is the host's side of a call. Plugins have no use for it.
@@ -127,6 +129,12 @@ func (c *Call) Continue() error { return c.decide(Decision{Status: Succeeded}) }
 // message is only logged. Errors are those of Continue, but RefusedError.
 func (c *Call) Fail(message string, data map[byte]any) error {
 	return c.decide(Decision{Status: Failed, Message: message, Data: data})
+}
+
+// FailWith is Fail with another return code, where clients know one that says it
+// better, for example photon.ReturnHTTPLimitReached. 0 is 32752.
+func (c *Call) FailWith(code photon.ReturnCode, message string, data map[byte]any) error {
+	return c.decide(Decision{Status: Failed, Message: message, Data: data, ReturnCode: code})
 }
 
 func (c *Call) decide(d Decision) error {
