@@ -35,11 +35,11 @@ func (s Status) String() string {
 
 // Decision is what a plugin said about a call.
 type Decision struct {
-	Status  Status // Succeeded, Failed or Canceled
-	Message string // of Fail: the response's debug message
-	Data    map[byte]any
-	// ReturnCode of Fail; 0 is 32752.
+	Status Status // Succeeded, Failed or Canceled
+	// Of Fail: the response's return code, debug message and parameters.
 	ReturnCode photon.ReturnCode
+	Message    string
+	Data       map[byte]any
 }
 
 // Control is the host's side of a call. Plugins have no use for it.
@@ -51,6 +51,8 @@ type Control interface {
 	Decide(d Decision) error
 	// Misused is told of a decision that came too late.
 	Misused(err error)
+	// Deferred is told that the decision was postponed.
+	Deferred()
 	// AuthCookie returns what the authentication provider keeps about the caller;
 	// nil for none.
 	AuthCookie() map[string]any
@@ -128,13 +130,13 @@ func (c *Call) Continue() error { return c.decide(Decision{Status: Succeeded}) }
 // the message, and data as parameters of the response. Where no client waits the
 // message is only logged. Errors are those of Continue, but RefusedError.
 func (c *Call) Fail(message string, data map[byte]any) error {
-	return c.decide(Decision{Status: Failed, Message: message, Data: data})
+	return c.FailWith(photon.ReturnPluginReportedError, message, data)
 }
 
-// FailWith is Fail with another return code, where clients know one that says it
-// better, for example photon.ReturnHTTPLimitReached. 0 is 32752.
-func (c *Call) FailWith(code photon.ReturnCode, message string, data map[byte]any) error {
-	return c.decide(Decision{Status: Failed, Message: message, Data: data, ReturnCode: code})
+// FailWith is Fail with another return code, for plugins that refuse for a
+// reason that clients know by number.
+func (c *Call) FailWith(rc photon.ReturnCode, message string, data map[byte]any) error {
+	return c.decide(Decision{Status: Failed, ReturnCode: rc, Message: message, Data: data})
 }
 
 func (c *Call) decide(d Decision) error {
@@ -158,6 +160,7 @@ func (c *Call) postpone() error {
 		return ErrProcessed
 	}
 	c.status = Deferred
+	c.control.Deferred()
 	return nil
 }
 

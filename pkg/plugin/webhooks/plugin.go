@@ -150,7 +150,7 @@ func (p *webhooks) OnJoin(c *plugin.JoinCall) {
 // end with it.
 func (p *webhooks) OnLeave(c *plugin.LeaveCall) {
 	var x extra
-	if c.Request != nil && has(c.Request.WebFlags, photon.WebSendAuthCookie) {
+	if c.Request != nil && c.Request.WebFlags.Has(photon.WebSendAuthCookie) {
 		x.cookie = c.AuthCookie()
 	}
 	body, err := leavePayload(p.Host, c, x)
@@ -162,11 +162,11 @@ func (p *webhooks) OnLeave(c *plugin.LeaveCall) {
 func (p *webhooks) OnRaiseEvent(c *plugin.RaiseEventCall) {
 	flags := c.Request.WebFlags
 	switch {
-	case !has(flags, photon.WebHTTPForward):
+	case !flags.Has(photon.WebHTTPForward):
 		_ = c.Continue()
 	case p.events != nil && !p.events.Allow():
 		_ = c.FailWith(photon.ReturnHTTPLimitReached, "too many events for the web service", nil)
-	case has(flags, photon.WebSendSync):
+	case flags.Has(photon.WebSendSync):
 		body, err := eventPayload(p.Host, c, p.extra(&c.Call, flags))
 		p.askFirst(c, p.set.event, body, err)
 	default:
@@ -181,9 +181,9 @@ func (p *webhooks) OnRaiseEvent(c *plugin.RaiseEventCall) {
 func (p *webhooks) BeforeSetProperties(c *plugin.BeforeSetPropertiesCall) {
 	flags := c.Request.WebFlags
 	switch {
-	case !has(flags, photon.WebHTTPForward):
+	case !flags.Has(photon.WebHTTPForward):
 		_ = c.Continue()
-	case has(flags, photon.WebSendSync):
+	case flags.Has(photon.WebSendSync):
 		body, err := propertiesPayload(p.Host, c, p.extra(&c.Call, flags))
 		p.askFirst(c, p.set.gameProperties, body, err)
 	default:
@@ -194,16 +194,12 @@ func (p *webhooks) BeforeSetProperties(c *plugin.BeforeSetPropertiesCall) {
 	}
 }
 
-func has(flags plugin.WebFlags, want photon.WebFlags) bool {
-	return photon.WebFlags(flags)&want == want
-}
-
 // extra is what the flags of an operation ask for.
 func (p *webhooks) extra(c *plugin.Call, flags plugin.WebFlags) (x extra) {
-	if has(flags, photon.WebSendAuthCookie) {
+	if flags.Has(photon.WebSendAuthCookie) {
 		x.cookie = c.AuthCookie()
 	}
-	if has(flags, photon.WebSendState) && p.set.isPersistent {
+	if flags.Has(photon.WebSendState) && p.set.isPersistent {
 		var err error
 		if x.state, err = p.Host.State(); err != nil {
 			p.Host.Logger().Warn("no state for the web service", "error", err)
