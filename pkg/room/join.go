@@ -198,6 +198,9 @@ func (e *Entry) create(now time.Duration) error {
 		e.silent = true
 		return e.admit(now)
 	}
+	if r.phase != fresh {
+		return e.tooLate()
+	}
 	if e.req.Code == photon.OpJoinGame && e.Mode != photon.CreateIfNotExists {
 		return refuse(photon.ReturnGameDoesNotExist, "room %q does not exist", r.id.Name)
 	}

@@ -84,7 +84,7 @@ func (r *Room) Done() bool { return r.phase == done }
 
 // Open says that clients can enter and play. Before it waits for its creator, or
 // for what a plugin says to it; afterwards for what a plugin says to its end.
-func (r *Room) Open() bool { return r.phase == open }
+func (r *Room) Open() bool { return r.phase == open && !r.loaded }
 
 // Ending says that the room is not over yet, but nobody can enter any more.
 func (r *Room) Ending() bool { return r.phase == ending }
@@ -98,7 +98,7 @@ func (r *Room) Deadline() time.Duration { return r.deadline }
 // Tick removes inactive actors whose PlayerTTL is over, and ends the room when
 // its EmptyRoomTTL is (loadbalancing-rooms.md 1.5, 5.2).
 func (r *Room) Tick(now time.Duration) {
-	if r.phase != open || now < r.deadline {
+	if r.phase != open || r.loaded && r.hooks != nil || now < r.deadline {
 		return
 	}
 	var due []*actor
