@@ -94,6 +94,12 @@ type ConfigChecker interface {
 	CheckConfig(config Config) error
 }
 
+// Loader is a factory whose plugins save rooms: it says which joins of rooms that
+// are not in memory may bring one back, rejoins and plain joins. Masters ask, too.
+type Loader interface {
+	Loads(config Config) (onRejoin, onJoin bool)
+}
+
 // Config is what the configuration says to an application's plugins, as it
 // stands there: keys and values are for the plugin to understand.
 type Config map[string]string

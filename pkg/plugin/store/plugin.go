@@ -26,6 +26,9 @@ func (factory) CheckConfig(config plugin.Config) error {
 	return err
 }
 
+// Loads implements plugin.Loader.
+func (factory) Loads(plugin.Config) (onRejoin, onJoin bool) { return true, true }
+
 // Create implements plugin.Factory.
 func (factory) Create(host plugin.Host, _ string, config plugin.Config) (plugin.Plugin, error) {
 	set, err := parseSettings(config)

@@ -28,6 +28,15 @@ func (factory) CheckConfig(config plugin.Config) error {
 	return err
 }
 
+// Loads implements plugin.Loader.
+func (factory) Loads(config plugin.Config) (onRejoin, onJoin bool) {
+	s, err := parseSettings(config)
+	if err != nil {
+		return false, false
+	}
+	return s.isPersistent, s.isPersistent && s.asyncJoin
+}
+
 // Create implements plugin.Factory.
 func (factory) Create(host plugin.Host, name string, config plugin.Config) (plugin.Plugin, error) {
 	set, err := parseSettings(config)
