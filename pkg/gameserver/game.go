@@ -309,7 +309,7 @@ func (g *game) create(now time.Duration, m *message) {
 	}
 	g.room = r
 	p := m.peer
-	entry := r.Create(now, g.lasting(&m.request), g.joiner(p), func(seat *room.Seat, err error) {
+	entry := r.Create(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
 		p.entry = nil
 		if err != nil {
 			// The room has answered.
@@ -353,7 +353,7 @@ func (g *game) created() {
 
 func (g *game) join(now time.Duration, m *message) {
 	p := m.peer
-	entry := g.room.Join(now, g.lasting(&m.request), g.joiner(p), func(seat *room.Seat, err error) {
+	entry := g.room.Join(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
 		p.entry = nil
 		if err != nil {
 			g.leftBehind(p)
@@ -364,16 +364,6 @@ func (g *game) join(now time.Duration, m *message) {
 	if entry.Pending() {
 		p.entry = entry
 	}
-}
-
-// lasting is a request that a plugin may keep waiting: the fiber's messages are
-// used again after its turn.
-func (g *game) lasting(r *photon.Request) *photon.Request {
-	if g.host.Load() == nil {
-		return r
-	}
-	kept := *r
-	return &kept
 }
 
 func (g *game) joiner(p *peer) room.Joiner {
@@ -407,7 +397,7 @@ func (g *game) operation(now time.Duration, m *message) {
 			p.Respond(app.OpOf(r), photon.ReturnOperationNotAllowedInCurrentState, r.Code.String()+" needs a room; join one first", nil)
 			return
 		}
-		_ = g.room.Operation(now, p.seat, g.lasting(r)) // the client was told
+		_ = g.room.Operation(now, p.seat, r) // the client was told
 		if r.Code == photon.OpLeave && p.seat.ActorNr() == 0 {
 			g.leftBehind(p)
 			g.server.closeAfterLeave(p)

@@ -23,8 +23,19 @@ const redisPrefix = "boson:room:"
 // that was on its way does not bring the room back.
 const tombstone = 10 * time.Minute
 
-// NewRedis returns a store on a server. Connections are made when they are needed.
-func NewRedis(opt *redis.Options) *Redis { return &Redis{client: redis.NewClient(opt)} }
+// NewRedis returns a store on a server. Connections are made when they are
+// needed; a request is tried a second time, for connections that died while they
+// were idle. More is the business of those who wait.
+func NewRedis(opt *redis.Options) *Redis {
+	own := *opt
+	if own.MaxRetries == 0 {
+		own.MaxRetries = 1
+	}
+	if own.DialerRetries == 0 {
+		own.DialerRetries = 1
+	}
+	return &Redis{client: redis.NewClient(&own)}
+}
 
 // Close implements Store.
 func (r *Redis) Close() error { return r.client.Close() }
