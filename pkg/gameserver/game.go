@@ -436,10 +436,10 @@ func (g *game) settle() {
 		return
 	}
 	if g.room.Done() {
-		g.end()
 		if h := g.host.Load(); h != nil {
-			h.End()
+			h.End() // before the name is free
 		}
+		g.end()
 		if g.counted {
 			s.rooms.Add(-1)
 			s.opt.Directory.Remove(g.key.app, g.key.name)

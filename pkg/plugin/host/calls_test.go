@@ -470,7 +470,6 @@ func TestLeaving(t *testing.T) {
 				stays := tt.stays && playerTTL != 0
 				want := "leave " + itoa(nr) + " inactive=" + boolText(stays) + " reason=" + tt.reason
 				wantList(t, "callbacks", r.noted(), want)
-				r.leave = nil
 				for _, line := range bob.Rest() {
 					if strings.HasPrefix(line, "event 60") {
 						t.Error("the one who left heard of it")
@@ -478,7 +477,6 @@ func TestLeaving(t *testing.T) {
 				}
 				if stays {
 					time.Sleep(11 * time.Second)
-					synctest.Wait()
 					wantList(t, "expiry", r.noted(), "leave "+itoa(nr)+" inactive=false reason=102")
 				}
 			}

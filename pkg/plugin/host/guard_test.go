@@ -112,11 +112,11 @@ func TestPanics(t *testing.T) {
 		reported("OnRaiseEvent")
 		r.raise = nil
 		r.beforeSet = func(*plugin.BeforeSetPropertiesCall) { panic("boom") }
-		wantCode(t, ann.Set(0, table("k", 1 == 1)), photon.ReturnPluginReportedError)
+		wantCode(t, ann.Set(0, table("k", true)), photon.ReturnPluginReportedError)
 		reported("BeforeSetProperties")
 		r.beforeSet = nil
 		r.set = func(*plugin.SetPropertiesCall) { panic("boom") }
-		wantOk(t, ann.Set(0, table("k", 1 == 1)))
+		wantOk(t, ann.Set(0, table("k", true)))
 		reported("OnSetProperties")
 		r.leave = func(*plugin.LeaveCall) { panic("boom") }
 		wantCode(t, bob.Leave(false), photon.ReturnPluginReportedError)

@@ -164,6 +164,8 @@ func (f *factory) Create(h plugin.Host, name string, c plugin.Config) (plugin.Pl
 func bubble(t *testing.T, opt plugintest.Options, test func(t *testing.T, s *plugintest.Server, r *recorder)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		virtual = true
+		defer func() { virtual = false }()
 		r := &recorder{}
 		if opt.Factory == nil {
 			opt.Factory = &factory{made: []*recorder{r}}
@@ -172,6 +174,17 @@ func bubble(t *testing.T, opt plugintest.Options, test func(t *testing.T, s *plu
 		test(t, s, r)
 		s.Stop()
 	})
+}
+
+// virtual says that the test runs in a bubble.
+var virtual bool
+
+// settle lets the room come to rest, so that the test may look at and change
+// what its plugin works with.
+func settle() {
+	if virtual {
+		synctest.Wait()
+	}
 }
 
 func param(code photon.ParamCode, v any) gpbinary.Param { return photon.Param(code, v) }
@@ -191,6 +204,7 @@ func table(pairs ...any) *plugin.Table {
 
 func wantOk(t *testing.T, r *plugintest.Response) {
 	t.Helper()
+	settle()
 	if r.ReturnCode != 0 {
 		t.Fatalf("response %d: %d %s", r.Code, r.ReturnCode, r.Debug)
 	}
@@ -198,6 +212,7 @@ func wantOk(t *testing.T, r *plugintest.Response) {
 
 func wantCode(t *testing.T, r *plugintest.Response, code photon.ReturnCode) {
 	t.Helper()
+	settle()
 	if r.ReturnCode != code || r.Debug == "" {
 		t.Fatalf("response %d: %d %q, want %d", r.Code, r.ReturnCode, r.Debug, code)
 	}
@@ -205,6 +220,7 @@ func wantCode(t *testing.T, r *plugintest.Response, code photon.ReturnCode) {
 
 func wantList[T comparable](t *testing.T, what string, got []T, want ...T) {
 	t.Helper()
+	settle()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%s:\n\t%v\nwant\n\t%v", what, got, want)
 	}
@@ -240,3 +256,5 @@ func joins(c *plugintest.Client) (list []int32) {
 
 func itoa(n int32) string     { return fmt.Sprint(n) }
 func boolText(on bool) string { return fmt.Sprint(on) }
+
+func textOf(v any) string { return fmt.Sprint(v) }
