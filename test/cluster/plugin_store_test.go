@@ -1,9 +1,13 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -12,6 +16,7 @@ import (
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/daemon"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/plugin/store"
 )
 
 // saving is a configuration with rooms in a directory.
@@ -154,4 +159,84 @@ func rejoinByNumber(t *testing.T, up *daemon.Up, f Form, user, room string, nr i
 	}
 	got, _ := r.Int32(photon.ParamActorNr)
 	return got
+}
+
+// A server that crashes loses no more of a room than what changed since the last
+// save: here the file is copied away from under it, as a crash leaves it.
+func TestRoomsSurviveACrash(t *testing.T) {
+	before, after := t.TempDir(), t.TempDir()
+	f := storeForms[0]
+	up, _ := startUp(t, saving(before, "SaveInterval", "1s"))
+	ann, _, room := pair(t, up, f, lasting(-1, 0))
+	ann.cache(1, "cached", photon.AddToRoomCache)
+	ann.must(ann.SetRoomProperties(ann.ctx(), map[string]any{"turn": int32(7)}, nil))
+	key := store.Key("test", "1.0", "eu", room)
+	eventually(t, func() bool {
+		// The same twice: not read in the middle of a write, which is worse than a crash.
+		file, err := os.ReadFile(before + "/rooms.db")
+		again, _ := os.ReadFile(before + "/rooms.db")
+		if err != nil || !bytes.Equal(file, again) || os.WriteFile(after+"/rooms.db", file, 0o600) != nil {
+			return false
+		}
+		db, err := store.OpenBolt(after)
+		if err != nil {
+			return false
+		}
+		defer db.Close()
+		saved, err := db.Load(context.Background(), key)
+		return err == nil && bytes.Contains(saved.State, []byte(ann.user)) && bytes.Contains(saved.State, []byte(`"ActorCounter":2`)) && hasTurn(saved.State)
+	}, "the running room is saved")
+
+	up, _ = startUp(t, saving(after))
+	ann, bob := enters(t, up, f, "ann"), enters(t, up, f, "bob")
+	bob.must(bob.RejoinRoom(bob.ctx(), room))
+	bob.hears(fmt.Sprintf("join 2 %q", bob.user), "event 1 from 1: cached")
+	ann.must(ann.RejoinRoom(ann.ctx(), room))
+	if ann.MyActorNr() != 1 || show(ann.CurrentRoom().CustomProperties["turn"]) != "7" {
+		t.Errorf("ann came back as %d to %+v", ann.MyActorNr(), ann.CurrentRoom())
+	}
+}
+
+// hasTurn says whether a state's properties have the key "turn".
+func hasTurn(state []byte) bool {
+	var s struct{ Binary map[string][]byte }
+	return json.Unmarshal(state, &s) == nil && bytes.Contains(s.Binary["18"], []byte("turn"))
+}
+
+// A mistake in the settings of a compiled-in plugin stops the start with one line.
+func TestPluginSettingsAreChecked(t *testing.T) {
+	for _, test := range []struct{ factory, key, value, want string }{
+		{"builtin:store", "Store", "here", `plugins.apps[0].config: plugin RoomStore: Store must be`},
+		{"builtin:webhooks", "BaseUrl", "", `plugins.apps[0].config: plugin Webhooks1.2: BaseUrl is missing`},
+	} {
+		cfg := Config(nil)
+		cfg.Plugins.Apps = []config.PluginApp{{AppID: "*", Factory: test.factory, Config: map[string]string{test.key: test.value}}}
+		_, err := daemon.NewUp(cfg, zerolog.Nop(), io.Discard)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", test.factory, err)
+		}
+	}
+}
+
+// The configurations in the guides are good ones.
+func TestGuides(t *testing.T) {
+	for _, guide := range []string{"webhooks", "persistence"} {
+		text, err := os.ReadFile("../../docs/" + guide + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, ok := strings.Cut(string(text), "```yaml\n")
+		block, _, end := strings.Cut(rest, "```")
+		file := t.TempDir() + "/boson.yaml"
+		if err := os.WriteFile(file, []byte(block), 0o600); err != nil || !ok || !end {
+			t.Fatalf("%s has no configuration: %v", guide, err)
+		}
+		cfg, err := config.Load("boson", []string{"--config", file}, func(string) string { return "" }, io.Discard, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", guide, err)
+		}
+		if _, err := daemon.NewUp(cfg, zerolog.Nop(), io.Discard); err != nil || len(cfg.Plugins.Apps) != 1 {
+			t.Errorf("%s: %v", guide, err)
+		}
+	}
 }
