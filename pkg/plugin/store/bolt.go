@@ -53,6 +53,8 @@ func OpenBolt(dir string) (*Bolt, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %s: %w", file, err)
 	}
+	// One write to the disk for as many saves as there are workers.
+	db.MaxBatchSize, db.MaxBatchDelay = maxWorkers, 2*time.Millisecond
 	err = db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{roomsBucket, expiryBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
