@@ -62,9 +62,10 @@ type webhooks struct {
 	name   string
 	events *rate.Limiter // of PathEvent; nil for none
 
-	// pending counts calls whose answer is not there. The room ends after the last.
-	pending int
-	drained func() // called when pending becomes 0; nil if nobody waits
+	// pending counts calls whose answer is not there, and bytes what they say. The
+	// room ends after the last.
+	pending, bytes int
+	drained        func() // called when pending becomes 0; nil if nobody waits
 }
 
 // Name implements plugin.Plugin.
@@ -173,7 +174,7 @@ func (p *webhooks) OnRaiseEvent(c *plugin.RaiseEventCall) {
 	switch {
 	case !flags.Has(photon.WebHTTPForward):
 		_ = c.Continue()
-	case p.events != nil && !p.events.Allow():
+	case p.events != nil && !p.events.Allow(), p.congested():
 		_ = c.FailWith(photon.ReturnHTTPLimitReached, "too many events for the web service", nil)
 	case flags.Has(photon.WebSendSync):
 		body, err := eventPayload(p.Host, c, p.extra(&c.Call, flags))
@@ -192,6 +193,8 @@ func (p *webhooks) BeforeSetProperties(c *plugin.BeforeSetPropertiesCall) {
 	switch {
 	case !flags.Has(photon.WebHTTPForward):
 		_ = c.Continue()
+	case p.congested():
+		_ = c.FailWith(photon.ReturnHTTPLimitReached, "too many properties for the web service", nil)
 	case flags.Has(photon.WebSendSync):
 		body, err := propertiesPayload(p.Host, c, p.extra(&c.Call, flags))
 		p.askFirst(c, p.set.gameProperties, body, err)
@@ -202,6 +205,15 @@ func (p *webhooks) BeforeSetProperties(c *plugin.BeforeSetPropertiesCall) {
 		}
 	}
 }
+
+// The bounds of what clients can make a room send while the service is slow.
+// Clients that want more are refused.
+const (
+	maxPending      = 256
+	maxPendingBytes = 16 << 20 // a last one may go beyond
+)
+
+func (p *webhooks) congested() bool { return p.pending >= maxPending || p.bytes >= maxPendingBytes }
 
 // extra is what the flags of an operation ask for.
 func (p *webhooks) extra(c *plugin.Call, flags plugin.WebFlags) (x extra) {
@@ -220,12 +232,13 @@ func (p *webhooks) extra(c *plugin.Call, flags plugin.WebFlags) (x extra) {
 // ask sends a call that the deferred c waits for; then gets the answer, in any case.
 func (p *webhooks) ask(c plugin.Deferrable, path string, body []byte, err error, then func(answer, error)) {
 	p.pending++
+	p.bytes += len(body)
 	done := func(a answer, err error) {
 		if err != nil {
 			p.failed(path, err)
 		}
 		then(a, err)
-		p.answered()
+		p.answered(body)
 	}
 	if err == nil {
 		err = p.Host.HTTPFor(c, p.request(path, body, func(r *plugin.HTTPResponse, _ any) { done(readAnswer(r)) }))
@@ -252,12 +265,13 @@ func (p *webhooks) askFirst(c interface {
 // tell sends a call that nobody waits for.
 func (p *webhooks) tell(path string, body []byte, err error) {
 	p.pending++
+	p.bytes += len(body)
 	done := func(err error) {
 		if err != nil {
 			p.failed(path, err)
 			p.tellClients(err)
 		}
-		p.answered()
+		p.answered(body)
 	}
 	if err == nil {
 		err = p.Host.HTTP(p.request(path, body, func(r *plugin.HTTPResponse, _ any) {
@@ -271,7 +285,8 @@ func (p *webhooks) tell(path string, body []byte, err error) {
 }
 
 // answered counts a call down.
-func (p *webhooks) answered() {
+func (p *webhooks) answered(body []byte) {
+	p.bytes -= len(body)
 	if p.pending--; p.pending == 0 && p.drained != nil {
 		p.drained()
 	}

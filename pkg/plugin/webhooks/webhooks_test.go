@@ -320,6 +320,31 @@ func TestMaxEvents(t *testing.T) {
 	}
 }
 
+// A service that does not answer lets a room's calls pile up to a bound.
+func TestCongestion(t *testing.T) {
+	web := newService(t)
+	web.calls = make(chan call, 2*maxPending)
+	s := web.start("PathEvent", "event", "PathGameProperties", "properties")
+	ann, bob := playing(s)
+	hold := web.holds("/event")
+	for range maxPending {
+		ann.Raise(1, nil, flags(photon.WebHTTPForward))
+	}
+	ann.Raise(2, nil, flags(photon.WebHTTPForward))
+	expectCode(t, "one event too many", ann.WaitResponse(photon.OpRaiseEvent), photon.ReturnHTTPLimitReached, "")
+	table := plugin.NewTable(plugin.Pair{Key: "turn", Value: int32(2)})
+	expectCode(t, "properties", ann.Set(0, table, flags(photon.WebHTTPForward)), photon.ReturnHTTPLimitReached, "")
+	expectCode(t, "properties of the room alone", ann.Set(0, table), 0, "")
+	close(hold)
+	for range maxPending {
+		web.next("/event")
+	}
+	s.Stop() // the last answers are there
+	if n := len(bob.Rest()); n < maxPending {
+		t.Errorf("bob has %d messages", n)
+	}
+}
+
 // PL-127
 func TestLeave(t *testing.T) {
 	web := newService(t)
