@@ -10,6 +10,8 @@ import (
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/gameserver"
 	"github.com/boson-project/boson/pkg/plugin"
+	_ "github.com/boson-project/boson/pkg/plugin/store"    // builtin:store
+	_ "github.com/boson-project/boson/pkg/plugin/webhooks" // builtin:webhooks
 	"github.com/boson-project/boson/pkg/webcall"
 )
 
@@ -39,6 +41,11 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 		factory, err := p.factory(a.Factory)
 		if err != nil {
 			return nil, fmt.Errorf("plugins.apps[%d].factory: %w", i, err)
+		}
+		if c, ok := factory.(plugin.ConfigChecker); ok {
+			if err := c.CheckConfig(plugin.Config(a.Config)); err != nil {
+				return nil, fmt.Errorf("plugins.apps[%d].config: %w", i, err)
+			}
 		}
 		made := &gameserver.Plugins{
 			Factory: factory, Default: a.Default, Config: plugin.Config(a.Config), Strict: cfg.Plugins.Strict,
@@ -88,7 +95,7 @@ func (p *plugins) close() {
 }
 
 func loadOf(a *config.PluginApp) gameserver.Load {
-	onRejoin, onJoin := a.Loads()
+	onRejoin, onJoin := appLoads(a)
 	switch {
 	case onJoin:
 		return gameserver.LoadJoin
@@ -106,9 +113,21 @@ func loads(cfg config.Plugins) func(appID string) (onRejoin, onJoin bool) {
 		}
 		for _, id := range [...]string{appID, "*"} {
 			if i := slices.IndexFunc(cfg.Apps, func(a config.PluginApp) bool { return a.AppID == id }); i >= 0 {
-				return cfg.Apps[i].Loads()
+				return appLoads(&cfg.Apps[i])
 			}
 		}
 		return false, false
 	}
+}
+
+// appLoads says which joins may load a room: as the configuration says, and as
+// the compiled-in plugin itself does.
+func appLoads(a *config.PluginApp) (onRejoin, onJoin bool) {
+	onRejoin, onJoin = a.Loads()
+	f, _ := plugin.Registered(strings.TrimPrefix(a.Factory, "builtin:"))
+	if l, ok := f.(plugin.Loader); ok {
+		rejoin, join := l.Loads(plugin.Config(a.Config))
+		onRejoin, onJoin = onRejoin || rejoin, onJoin || join
+	}
+	return onRejoin, onJoin
 }
