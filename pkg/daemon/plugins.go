@@ -40,6 +40,11 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 		if err != nil {
 			return nil, fmt.Errorf("plugins.apps[%d].factory: %w", i, err)
 		}
+		if c, ok := factory.(plugin.ConfigChecker); ok {
+			if err := c.CheckConfig(plugin.Config(a.Config)); err != nil {
+				return nil, fmt.Errorf("plugins.apps[%d] (%s): %w", i, a.Factory, err)
+			}
+		}
 		made := &gameserver.Plugins{
 			Factory: factory, Default: a.Default, Config: plugin.Config(a.Config), Strict: cfg.Plugins.Strict,
 			Load: loadOf(a), Region: strings.ToLower(cfg.Cluster.Region), Cloud: cfg.Cluster.Name,

@@ -79,6 +79,13 @@ type Factory interface {
 	Create(host Host, name string, config Config) (Plugin, error)
 }
 
+// ConfigChecker is what a factory may be besides: asked once, when the server
+// starts. An error, which should name the key, keeps the server from starting;
+// what only Create finds out is found out by the first player.
+type ConfigChecker interface {
+	CheckConfig(config Config) error
+}
+
 // FactoryFunc is a function as Factory.
 type FactoryFunc func(host Host, name string, config Config) (Plugin, error)
 
@@ -86,10 +93,6 @@ type FactoryFunc func(host Host, name string, config Config) (Plugin, error)
 func (f FactoryFunc) Create(host Host, name string, config Config) (Plugin, error) {
 	return f(host, name, config)
 }
-
-// Config is what the configuration says to an application's plugins, as it
-// stands there: keys and values are for the plugin to understand.
-type Config map[string]string
 
 // Base continues every call. A plugin embeds it; its factory sets Host.
 type Base struct{ Host Host }
