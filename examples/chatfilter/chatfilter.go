@@ -67,7 +67,7 @@ func parse(c plugin.Config) (r rules, err error) {
 	case "refuse":
 		r.refuse = true
 	default:
-		return r, fmt.Errorf("config.action is %q, want mask or refuse", c["action"])
+		return r, fmt.Errorf("action is %q, want mask or refuse", c["action"])
 	}
 	if r.messages, err = c.Int("messages", 5, 1); err != nil {
 		return r, err
@@ -80,7 +80,7 @@ func parse(c plugin.Config) (r rules, err error) {
 	}
 	event, err := c.Int("event", EvChat, 0)
 	if err == nil && event >= 200 {
-		err = fmt.Errorf("config.event is %d, want an event code below 200", event)
+		err = fmt.Errorf("event is %d, want an event code below 200", event)
 	}
 	r.event = byte(event)
 	return r, err

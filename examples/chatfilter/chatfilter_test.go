@@ -97,7 +97,7 @@ func TestRate(t *testing.T) {
 
 func TestCheckConfig(t *testing.T) {
 	for key, bad := range map[string]string{"action": "shout", "messages": "0", "per": "10", "max_length": "long", "event": "200"} {
-		if err := (Factory{}).CheckConfig(plugin.Config{key: bad}); err == nil || !strings.Contains(err.Error(), "config."+key) {
+		if err := (Factory{}).CheckConfig(plugin.Config{key: bad}); err == nil || !strings.HasPrefix(err.Error(), key+" is ") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -124,7 +124,7 @@ func TestIdlePlayersAreThrownOut(t *testing.T) {
 
 func TestCheckConfig(t *testing.T) {
 	for key, bad := range map[string]string{"players": "0", "countdown": "5", "length": "long", "idle": "-1s"} {
-		if err := (Factory{}).CheckConfig(plugin.Config{key: bad}); err == nil || !strings.Contains(err.Error(), "config."+key) {
+		if err := (Factory{}).CheckConfig(plugin.Config{key: bad}); err == nil || !strings.HasPrefix(err.Error(), key+" is ") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -105,7 +105,7 @@ func TestBadConfig(t *testing.T) {
 	preset(cfg)
 	cfg.Plugins.Apps[0].Config = map[string]string{"players": "none"}
 	_, err := daemon.NewUp(cfg, zerolog.Nop(), io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "plugins.apps[0]") || !strings.Contains(err.Error(), "MatchTimer: config.players") {
+	if err == nil || !strings.Contains(err.Error(), "plugins.apps[0].config") || !strings.Contains(err.Error(), "MatchTimer: players is") {
 		t.Errorf("got %v", err)
 	}
 }

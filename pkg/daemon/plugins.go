@@ -42,7 +42,7 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 		}
 		if c, ok := factory.(plugin.ConfigChecker); ok {
 			if err := c.CheckConfig(plugin.Config(a.Config)); err != nil {
-				return nil, fmt.Errorf("plugins.apps[%d] (%s): %w", i, a.Factory, err)
+				return nil, fmt.Errorf("plugins.apps[%d].config: %w", i, err)
 			}
 		}
 		made := &gameserver.Plugins{

@@ -16,7 +16,7 @@ type strictFactory struct{ plugin.Factory }
 
 func (strictFactory) CheckConfig(c plugin.Config) error {
 	if c["secret"] == "" {
-		return errors.New("config.secret is missing")
+		return errors.New("secret is missing")
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func TestPluginMistakes(t *testing.T) {
 		want []string
 	}{
 		{config.PluginApp{AppID: "a", Factory: "builtin:NoSuch"}, []string{"plugins.apps[0].factory", "NoSuch", "daemon_test"}},
-		{config.PluginApp{AppID: "a", Factory: "builtin:daemon_test"}, []string{"plugins.apps[0]", "config.secret"}},
+		{config.PluginApp{AppID: "a", Factory: "builtin:daemon_test"}, []string{"plugins.apps[0].config", "secret"}},
 	} {
 		cfg := config.Default()
 		cfg.Plugins.Apps = []config.PluginApp{tt.app}

@@ -7,12 +7,8 @@ import (
 	"time"
 )
 
-// Config is what the configuration says to an application's plugins, as it
-// stands there: keys and values are for the plugin to understand. Its methods
-// read values of the usual kinds; their errors name the key.
-type Config map[string]string
-
 // Int reads a whole number from least on; absent if the key is absent or empty.
+// The errors of this and the others name the key.
 func (c Config) Int(key string, absent, least int) (int, error) {
 	text := c[key]
 	if text == "" {
@@ -20,7 +16,7 @@ func (c Config) Int(key string, absent, least int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least {
-		return absent, fmt.Errorf("config.%s is %q, want a whole number from %d on", key, text, least)
+		return absent, fmt.Errorf("%s is %q, want a whole number from %d on", key, text, least)
 	}
 	return n, nil
 }
@@ -34,7 +30,7 @@ func (c Config) Duration(key string, absent time.Duration) (time.Duration, error
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return absent, fmt.Errorf("config.%s is %q, want a duration like 90s or 1m30s", key, text)
+		return absent, fmt.Errorf("%s is %q, want a duration like 90s or 1m30s", key, text)
 	}
 	return d, nil
 }
@@ -47,7 +43,7 @@ func (c Config) Bool(key string, absent bool) (bool, error) {
 	}
 	on, err := strconv.ParseBool(text)
 	if err != nil {
-		return absent, fmt.Errorf("config.%s is %q, want true or false", key, text)
+		return absent, fmt.Errorf("%s is %q, want true or false", key, text)
 	}
 	return on, nil
 }

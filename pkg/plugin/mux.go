@@ -34,3 +34,14 @@ func (m Mux) CheckConfig(config Config) error {
 	}
 	return nil
 }
+
+// Loads implements Loader: what any of them says.
+func (m Mux) Loads(config Config) (onRejoin, onJoin bool) {
+	for _, f := range m {
+		if l, ok := f.(Loader); ok {
+			rejoin, join := l.Loads(config)
+			onRejoin, onJoin = onRejoin || rejoin, onJoin || join
+		}
+	}
+	return onRejoin, onJoin
+}

@@ -79,13 +79,6 @@ type Factory interface {
 	Create(host Host, name string, config Config) (Plugin, error)
 }
 
-// ConfigChecker is what a factory may be besides: asked once, when the server
-// starts. An error, which should name the key, keeps the server from starting;
-// what only Create finds out is found out by the first player.
-type ConfigChecker interface {
-	CheckConfig(config Config) error
-}
-
 // FactoryFunc is a function as Factory.
 type FactoryFunc func(host Host, name string, config Config) (Plugin, error)
 
@@ -93,6 +86,23 @@ type FactoryFunc func(host Host, name string, config Config) (Plugin, error)
 func (f FactoryFunc) Create(host Host, name string, config Config) (Plugin, error) {
 	return f(host, name, config)
 }
+
+// ConfigChecker is a factory that can tell before the first room whether its
+// configuration is good. The server asks when it starts, and does not start with
+// a bad one.
+type ConfigChecker interface {
+	CheckConfig(config Config) error
+}
+
+// Loader is a factory whose plugins save rooms: it says which joins of rooms that
+// are not in memory may bring one back, rejoins and plain joins. Masters ask, too.
+type Loader interface {
+	Loads(config Config) (onRejoin, onJoin bool)
+}
+
+// Config is what the configuration says to an application's plugins, as it
+// stands there: keys and values are for the plugin to understand.
+type Config map[string]string
 
 // Base continues every call. A plugin embeds it; its factory sets Host.
 type Base struct{ Host Host }

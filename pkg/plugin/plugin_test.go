@@ -117,11 +117,18 @@ func TestMux(t *testing.T) {
 		t.Error(err)
 	}
 	m["Picky"] = picky{nothing}
-	if err := m.CheckConfig(nil); err == nil || err.Error() != "Picky: config.k is missing" {
+	if err := m.CheckConfig(nil); err == nil || err.Error() != "Picky: k is missing" {
 		t.Errorf("CheckConfig: %v", err)
 	}
 	if err := m.CheckConfig(config); err != nil {
 		t.Error(err)
+	}
+	if onRejoin, onJoin := m.Loads(config); onRejoin || onJoin {
+		t.Error("nobody loads rooms")
+	}
+	m["Saved"] = saving{nothing}
+	if onRejoin, onJoin := m.Loads(config); !onRejoin || onJoin {
+		t.Errorf("loads on rejoin %v, on join %v", onRejoin, onJoin)
 	}
 }
 
@@ -134,11 +141,15 @@ type marked struct {
 func (m marked) Name() string  { return m.name }
 func (marked) Version() string { return "1" }
 
+type saving struct{ plugin.Factory }
+
+func (saving) Loads(plugin.Config) (onRejoin, onJoin bool) { return true, false }
+
 type picky struct{ plugin.Factory }
 
 func (picky) CheckConfig(c plugin.Config) error {
 	if c["k"] == "" {
-		return errors.New("config.k is missing")
+		return errors.New("k is missing")
 	}
 	return nil
 }
@@ -147,10 +158,11 @@ func TestConfig(t *testing.T) {
 	c := plugin.Config{"n": "7", "neg": "-7", "d": "1m30s", "yes": "true", "list": " a, b c ,,d", "empty": "", "bad": "x"}
 	check := func(what string, got, want any, err error, fails bool) {
 		t.Helper()
+		_, key, _ := strings.Cut(what, " ")
 		if !reflect.DeepEqual(got, want) || (err != nil) != fails {
 			t.Errorf("%s: %v, %v; want %v", what, got, err, want)
 		}
-		if fails && err != nil && !strings.Contains(err.Error(), "config.") {
+		if fails && err != nil && !strings.HasPrefix(err.Error(), key+" is ") {
 			t.Errorf("%s: %v does not name the key", what, err)
 		}
 	}
