@@ -70,8 +70,8 @@ func TestPluginsByName(t *testing.T) {
 			t.Errorf("%s: %v, want PluginMismatch", what, err)
 		}
 	}
-	refused("create with a plugin that is not there", ann.CreateRoom(ctx, room("r", "NoSuch")))
-	refused("create or join with it", ann.JoinOrCreateRoom(ctx, room("r", "NoSuch")))
+	refused("create with a plugin that is not there", ann.CreateRoom(ctx, room("r1", "NoSuch")))
+	refused("create or join with it", ann.JoinOrCreateRoom(ctx, room("r2", "NoSuch")))
 
 	if err := ann.CreateRoom(ctx, room("r", "ChatFilter")); err != nil {
 		t.Fatal(err)
