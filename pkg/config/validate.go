@@ -88,6 +88,9 @@ func (a *Apps) validate() error {
 		if slices.ContainsFunc(a.Rules[:i], func(o AppRules) bool { return o.AppID == r.AppID }) {
 			return fmt.Errorf("apps.rules[%d].app_id %q stands there twice", i, r.AppID)
 		}
+		if r.Limits.MaxMessageSize < 0 || r.Limits.MaxQueuedBytes < 0 {
+			return fmt.Errorf("apps.rules[%d].limits: max_message_size and max_queued_bytes can't be negative", i)
+		}
 	}
 	for i, p := range a.Auth.Providers {
 		if p.Type < 0 || p.Type > 254 {

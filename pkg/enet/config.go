@@ -7,9 +7,10 @@ import "time"
 // be driven by one goroutine at a time. Start from ServerConfig or
 // ClientConfig; fields must not change once a connection exists.
 type Config struct {
-	// MaxMessageSize in bytes, in both directions.
+	// MaxMessageSize in bytes, in both directions. Conn.SetLimits replaces it.
 	MaxMessageSize int
 	// MaxQueuedBytes that wait for their first transmission, per connection.
+	// Conn.SetLimits replaces it.
 	MaxQueuedBytes int
 	// MaxBufferedBytes and MaxBuffered bound what a connection keeps of commands
 	// that arrived too early or in parts. What does not fit is neither kept nor
@@ -38,7 +39,7 @@ type Config struct {
 	// MinResends times and is MinTimeout old, or is MaxTimeout old.
 	MinResends             int
 	MinTimeout, MaxTimeout time.Duration
-	// ConnectTimeout ends a connection that is not established in time.
+	// ConnectTimeout ends a client's connection that is not established in time.
 	ConnectTimeout time.Duration
 	// DisconnectWait is how long a disconnect waits for what was sent before it.
 	DisconnectWait time.Duration
@@ -81,7 +82,6 @@ func ServerConfig() *Config {
 		MinResends:     5,
 		MinTimeout:     5 * time.Second,
 		MaxTimeout:     30 * time.Second,
-		ConnectTimeout: 10 * time.Second,
 		DisconnectWait: 500 * time.Millisecond,
 	}
 }

@@ -26,11 +26,7 @@ func (c *Conn) Output(now time.Duration, buf []byte) (n int, more bool) {
 		n += ackSize
 	}
 	onlyAcks := n
-	// A server's ACK and VERIFY_CONNECT travel apart, so that neither answer is
-	// longer than the CONNECT of an address that is not verified yet.
-	if acks == 0 || !c.server || c.state != Connecting {
-		n, count = c.putCommands(now, buf[:limit], n, count)
-	}
+	n, count = c.putCommands(now, buf[:limit], n, count)
 	// Acknowledgements wait for data to ride on, unless they take its place.
 	if n == onlyAcks && (acks == 0 || now < c.ackAt && !c.sendable(now)) {
 		return 0, false
@@ -218,13 +214,6 @@ func (c *Conn) checkQueue(now time.Duration, q *queue) bool {
 			c.resendAt = min(c.resendAt, cmd.due)
 			continue
 		}
-		if cmd.kind == typeVerify && c.frugal && c.state == Connecting {
-			size := headerSize + crcSize + cmd.size()
-			if c.credit < size {
-				continue // until the client asks
-			}
-			c.credit -= size
-		}
 		if cmd.kind == typeDisconnect {
 			if int(cmd.resends)+1 >= maxDisconnects {
 				c.close(c.cause)
@@ -244,12 +233,7 @@ func (c *Conn) checkQueue(now time.Duration, q *queue) bool {
 }
 
 // giveUp tells whether a command that is due for a resend has waited too long.
-// A VERIFY_CONNECT is resent until ConnectTimeout: a client whose CONNECT was
-// acknowledged does nothing but wait for it (wire.md 3.10).
 func (c *Conn) giveUp(now time.Duration, cmd *command) bool {
-	if c.server && c.state == Connecting {
-		return false
-	}
 	age := now - cmd.first
 	return int(cmd.resends) >= c.cfg.MinResends && age >= c.cfg.MinTimeout || age >= c.cfg.MaxTimeout
 }

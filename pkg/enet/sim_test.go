@@ -27,8 +27,9 @@ type link struct {
 	// drop, when set, decides over each datagram instead of loss.
 	drop func(to int, b []byte) bool
 	sent [2]int // datagrams sent by each end
-	// scfg is the server's; its connection is made by the first CONNECT.
-	scfg *Config
+	// scfg is the server's; its connection is made when the client has shown its id.
+	scfg      *Config
+	connected *Connect // that was answered
 }
 
 type packet struct {
@@ -156,12 +157,16 @@ func (l *link) step(end time.Duration) bool {
 func (l *link) input(to int, b []byte) {
 	e := l.ends[to]
 	if e.conn == nil {
-		c, ok := ParseConnect(b)
-		if !ok {
+		if c, ok := ParseConnect(b); ok {
+			l.connected = &c
+			l.sent[1]++
+			l.transmit(0, AppendAccept(nil, c, 7, l.now))
 			return
 		}
-		e.conn = NewServerConn(l.scfg, c, 7, l.now)
-		return
+		if h, ok := ParseHeader(b); !ok || h.PeerID != 7 || h.Challenge != l.connected.Challenge {
+			return
+		}
+		e.conn = NewServerConn(l.scfg, *l.connected, 7, l.now)
 	}
 	if err := e.conn.Input(l.now, b, endReceiver{l, e}); err != nil {
 		l.t.Fatalf("end %d: %v", to, err)

@@ -252,6 +252,7 @@ func TestQueueDropsUnreliable(t *testing.T) {
 	a := newStreamApp()
 	cfg := a.config(Limits{MaxQueuedBytes: 10 * (outgoingCost + 1)})
 	l := &streamListener{cfg: cfg, limits: cfg.Limits.WithDefaults(), counters: cfg.Counters}
+	l.peerLimits = l.limits.Peer()
 	s := newStreamSession(l, server, unmapped(server.RemoteAddr()))
 	s.appendHead = func(dst []byte, _ int) []byte { return dst }
 	s.flushing = true // nobody writes yet
