@@ -75,6 +75,8 @@ type Conn struct {
 	lastReliable time.Duration // a reliable command was sent
 	closeAt      time.Duration // end of Draining
 	rateAt       time.Duration // start of the window of rateBytes
+	ackedAt      time.Duration // something in flight was acknowledged
+	congested    congestion
 
 	inFlight      int // commands
 	inFlightBytes int
@@ -118,6 +120,7 @@ func NewServerConn(cfg *Config, connect Connect, peerID uint16, now time.Duratio
 		challenge: connect.Challenge, crc: connect.CRC, peerID: peerID, controlOut: verifySequence,
 		mtu: uint16(connect.MTU), channelN: uint8(connect.Channels), rtt: startRTT,
 	}
+	c.congested.start(cfg)
 	c.SetLimits(cfg.MaxMessageSize, cfg.MaxQueuedBytes)
 	return c
 }
@@ -142,6 +145,7 @@ func NewClientConn(cfg *Config, connect Connect, challenge uint32, now time.Dura
 		challenge: challenge, crc: connect.CRC, peerID: unknownPeer, unsequenced: true,
 		mtu: uint16(connect.MTU), channelN: uint8(connect.Channels), rtt: startRTT,
 	}
+	c.congested.start(cfg)
 	c.SetLimits(cfg.MaxMessageSize, cfg.MaxQueuedBytes)
 	c.pushControl(typeConnect, flagReliable, reservedByte, body)
 	return c

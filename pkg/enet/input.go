@@ -225,6 +225,8 @@ func (c *Conn) acked(now time.Duration, headerTime uint32, a ack) {
 	q.remove(cmd)
 	c.inFlight--
 	c.inFlightBytes -= cmd.size()
+	c.ackedAt = now
+	c.congested.acked(c, cmd.size())
 	if cmd.overdue {
 		c.overdue--
 	}

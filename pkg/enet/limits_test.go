@@ -172,7 +172,7 @@ func TestOldClients(t *testing.T) {
 func TestWindow(t *testing.T) {
 	now := 10 * time.Second
 	cfg := ServerConfig()
-	cfg.TransmitRate = 0
+	cfg.TransmitRate, cfg.FirstWindowBytes = 0, 0
 	c := serverWith(t, cfg, Connect{}, now)
 	for range 100 {
 		_ = c.Send(make([]byte, 1000), photon.Delivery{Mode: photon.Reliable})

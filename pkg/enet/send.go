@@ -179,6 +179,6 @@ func (c *Conn) windowOpen(ch *channel, cmd *command) bool {
 	if c.inFlight == 0 {
 		return true
 	}
-	return c.inFlightBytes+cmd.size() <= c.cfg.WindowBytes && c.inFlight < c.cfg.WindowCommands &&
+	return c.inFlightBytes+cmd.size() <= int(c.congested.window) && c.inFlight < c.cfg.WindowCommands &&
 		ch.sent.n+ch.sentUnsequenced.n < c.cfg.ChannelWindow
 }
