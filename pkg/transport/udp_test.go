@@ -262,6 +262,46 @@ func TestUDPRefusals(t *testing.T) {
 	})
 }
 
+// TestUDPVersions holds that unsequenced commands go only to clients that know
+// them: by their version, from their init request on.
+//
+// wire W-17
+func TestUDPVersions(t *testing.T) {
+	for _, tc := range []struct {
+		version [4]byte
+		want    photon.DeliveryMode
+	}{
+		{[4]byte{4, 0, 5, 7}, photon.Reliable}, {[4]byte{4, 1, 2, 5}, photon.Reliable},
+		{[4]byte{4, 1, 2, 6}, photon.ReliableUnsequenced}, {[4]byte{4, 1, 8, 11}, photon.ReliableUnsequenced}, {[4]byte{5, 0, 0, 0}, photon.ReliableUnsequenced},
+	} {
+		_, s := stillShard(t)
+		from := endpointFrom(netip.MustParseAddrPort("192.0.2.1:1000"))
+		c := enet.NewClientConn(enet.ClientConfig(), enet.Connect{}, 1, s.now)
+		_ = c.Send(photon.AppendInit(nil, photon.Init{Protocol: photon.GpBinaryV16, AppID: "Master", ClientVersion: tc.version}, ""), photon.Delivery{Mode: photon.Reliable})
+		out := &outBatch{}
+		exchange(s, from, c, out)
+		if err := s.peers[from].conn.Send([]byte("x"), photon.Delivery{Mode: photon.ReliableUnsequenced}); err != nil {
+			t.Fatal(err)
+		}
+		out.n = 0
+		s.output(s.peers[from], out)
+		var got modes
+		for i := range out.n {
+			if err := c.Input(s.now, out.bufs[i][:out.size[i]], &got); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(got) != 1 || got[0] != tc.want {
+			t.Errorf("a client %v gets %v", tc.version, got)
+		}
+	}
+}
+
+// modes records how messages came.
+type modes []photon.DeliveryMode
+
+func (m *modes) Receive(_ []byte, d photon.Delivery) { *m = append(*m, d.Mode) }
+
 // TestUDPLimits holds what ends a session that asks too much.
 func TestUDPLimits(t *testing.T) {
 	for _, tc := range []struct {
