@@ -90,6 +90,7 @@ func TestMistakesNameTheSetting(t *testing.T) {
 		{name: "unknown key of a provider", file: "apps:\n  auth:\n    providers:\n    - {type: 0, ulr: x}\n", want: []string{"line 4", "ulr"}},
 		{name: "no concurrency", args: []string{"--apps.auth.max_concurrent=0"}, want: []string{"apps.auth.max_concurrent"}},
 		{name: "rules for nobody", file: "apps: {rules: [{max_ccu: 5}]}\n", want: []string{"apps.rules[0].app_id"}},
+		{name: "message size below nothing", file: "apps: {rules: [{app_id: x, limits: {max_message_size: -1}}]}\n", want: []string{"apps.rules[0].limits", "max_message_size"}},
 		{name: "half a certificate", args: []string{"--tls.cert=x"}, want: []string{"tls.cert", "tls.key"}},
 		{name: "wss without certificate", args: []string{"--master.listen.wss=:19090"}, want: []string{"master.listen.wss", "tls.cert"}},
 		{name: "unknown flag", args: []string{"--nope"}, want: []string{"nope"}},
