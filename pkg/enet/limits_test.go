@@ -372,6 +372,10 @@ func TestHostileFragments(t *testing.T) {
 				fragmentCommand(kind, fragment{1, 2, 0, 300, 0}, part),
 				fragmentCommand(kind, fragment{1, 2, 1, 300, 200}, part),
 			}, ErrProtocol},
+			{"overlap", []testCommand{
+				fragmentCommand(kind, fragment{1, 2, 0, 200, 0}, part),
+				fragmentCommand(kind, fragment{1, 2, 1, 200, 50}, part),
+			}, ErrProtocol},
 			{"short in the end", []testCommand{
 				fragmentCommand(kind, fragment{1, 2, 0, 300, 0}, part),
 				fragmentCommand(kind, fragment{1, 2, 1, 300, 100}, part),

@@ -78,6 +78,34 @@ func TestUDPReflection(t *testing.T) {
 	}
 }
 
+// TestUDPHandshakeExpires holds that clients which never show themselves make room
+// again for others from their address when their time is over.
+func TestUDPHandshakeExpires(t *testing.T) {
+	_, s := stillShard(t)
+	from := endpointFrom(netip.MustParseAddrPort("192.0.2.1:1"))
+	connect := connectDatagram(1, enet.Connect{})
+	ask := func() bool {
+		from.port++
+		s.input(from, connect)
+		return len(s.answers()) == 1
+	}
+	for i := range maxHalfOpenPerAddress {
+		if !ask() {
+			t.Fatalf("client %d has no answer", i)
+		}
+	}
+	if ask() {
+		t.Error("there is room for more")
+	}
+	s.now += s.l.limits.InitTimeout
+	if !ask() {
+		t.Error("no room after the time-out")
+	}
+	if n := len(s.handshakes.byKey); n != 1 || s.l.ids.n != 1 {
+		t.Errorf("%d half open, %d ids", n, s.l.ids.n)
+	}
+}
+
 // TestUDPForgedConnect holds that a CONNECT which somebody sends in a client's
 // name, while that one connects, does not displace it.
 //
