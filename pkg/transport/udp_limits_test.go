@@ -117,6 +117,17 @@ func TestUDPLimits(t *testing.T) {
 		do     func(c *udpClient, p *udpAppPeer)
 		want   Reason
 	}{
+		{"message too big for its application", Limits{}, func(c *udpClient, p *udpAppPeer) {
+			p.Session.(Limited).SetLimits(&PeerLimits{MaxMessageSize: 10000, MaxQueuedBytes: 20000})
+			c.send(make([]byte, 10001), photon.Delivery{Mode: photon.Reliable})
+		}, ReasonMessageTooBig},
+		{"send queue of its application", Limits{}, func(c *udpClient, p *udpAppPeer) {
+			p.Session.(Limited).SetLimits(&PeerLimits{MaxMessageSize: 10000, MaxQueuedBytes: 60000})
+			_ = c.sock.Close()
+			for range 1000 {
+				p.Send(make([]byte, 1000), photon.Delivery{Mode: photon.Reliable})
+			}
+		}, ReasonSendQueueFull},
 		{"message too big", Limits{MaxMessageSize: 10000}, func(c *udpClient, _ *udpAppPeer) {
 			c.send(make([]byte, 10001), photon.Delivery{Mode: photon.Reliable})
 		}, ReasonMessageTooBig},
