@@ -4,7 +4,10 @@
 package config
 
 import (
+	"crypto/x509"
 	"time"
+
+	"github.com/boson-project/boson/pkg/auth"
 )
 
 // Config is everything that can be set. Default returns it with every default
@@ -59,7 +62,7 @@ type Apps struct {
 	MaxCCU          int           `yaml:"max_ccu" doc:"players of one application at once; 0: no limit"`
 	MaxEmptyRoomTTL time.Duration `yaml:"max_empty_room_ttl" doc:"the longest EmptyRoomTTL a client may ask for"`
 	Rules           []AppRules    `yaml:"rules" doc:"what is different for single applications; those named here may connect"`
-	Auth            Auth          `yaml:"auth" doc:"custom authentication: web services that know the users"`
+	Auth            Auth          `yaml:"auth" doc:"custom authentication: web services and platforms that know the users"`
 }
 
 // AppRules are the rules of one application.
@@ -72,7 +75,7 @@ type AppRules struct {
 
 // Auth configures custom authentication.
 type Auth struct {
-	Providers         []AuthProvider `yaml:"providers" doc:"one web service per ClientAuthenticationType"`
+	Providers         []AuthProvider `yaml:"providers" doc:"who knows the users, one provider per ClientAuthenticationType"`
 	AllowUnconfigured bool           `yaml:"allow_unconfigured" doc:"let clients in whose type has no provider, as who they claim to be"`
 	OwnUserIDs        bool           `yaml:"own_user_ids" doc:"ignore user ids that clients choose; those of the providers count, or random ones"`
 	MaxConcurrent     int            `yaml:"max_concurrent" doc:"requests to one provider at once"`
@@ -83,15 +86,34 @@ type Auth struct {
 	MaxBackoff        time.Duration  `yaml:"max_backoff" doc:"the longest pause; the first takes one second"`
 }
 
-// AuthProvider is one web service.
+// AuthProvider is one provider. auth.Settings says more of each kind.
 type AuthProvider struct {
-	Type int    `yaml:"type" doc:"ClientAuthenticationType, 0 to 254; 0 is Custom"`
-	URL  string `yaml:"url" doc:"http or https URL to ask"`
-	// Keys are secrets at times: a reason to keep the file from others.
-	Keys map[string]string `yaml:"keys" doc:"keys and values sent with every request; they win over a client's"`
+	Kind string `yaml:"kind" doc:"http (a web service of your own, the default), steam, facebook, oculus, epic, openid or static"`
+	Type int    `yaml:"type" doc:"ClientAuthenticationType, 0 to 254; 0 is Custom, or that of the platform"`
+	URL  string `yaml:"url" doc:"http or https URL to ask; of openid: where the issuer's keys are; platforms have their own"`
+	// Keys and Secret are a reason to keep the file from others.
+	Keys   map[string]string `yaml:"keys" doc:"http: keys and values sent with every request; they win over a client's"`
+	AppID  string            `yaml:"app_id" doc:"platforms: the game's id there; openid: the audience of the tokens"`
+	Secret string            `yaml:"secret" doc:"steam: Web API key; facebook and oculus: app secret"`
+	Issuer string            `yaml:"issuer" doc:"openid: issuer of the tokens"`
+	Refuse []string          `yaml:"refuse" doc:"steam: turn away users with vac_ban, publisher_ban, or whose game is borrowed"`
+	Users  map[string]string `yaml:"users" doc:"static: each user's secret, as it is or as sha256: and its hash; clients bring user and token"`
 	// RejectIfUnavailable is true when nil.
 	RejectIfUnavailable *bool  `yaml:"reject_if_unavailable" doc:"refuse clients while the service does not answer (true) or let them in (false)"`
 	CA                  string `yaml:"ca" doc:"file (PEM) with certificates to trust instead of the system's"`
+}
+
+// Make returns the provider and its ClientAuthenticationType. Errors begin with
+// the setting's name. It reads no file: roots is what CA names.
+func (p *AuthProvider) Make(roots *x509.CertPool, maxConns int) (auth.Provider, byte, error) {
+	provider, typ, err := auth.NewProvider(auth.Settings{
+		Kind: p.Kind, URL: p.URL, Keys: p.Keys, AppID: p.AppID, Secret: p.Secret, Issuer: p.Issuer,
+		Refuse: p.Refuse, Users: p.Users, RootCAs: roots, MaxConns: maxConns,
+	})
+	if p.Type != 0 {
+		typ = byte(p.Type)
+	}
+	return provider, typ, err
 }
 
 // Limits mirrors transport.Limits.

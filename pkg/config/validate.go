@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,16 +88,19 @@ func (a *Apps) validate() error {
 			return fmt.Errorf("apps.rules[%d].app_id %q stands there twice", i, r.AppID)
 		}
 	}
+	var types []byte
 	for i, p := range a.Auth.Providers {
 		if p.Type < 0 || p.Type > 254 {
 			return fmt.Errorf("apps.auth.providers[%d].type is %d, want 0 to 254", i, p.Type)
 		}
-		if slices.ContainsFunc(a.Auth.Providers[:i], func(o AuthProvider) bool { return o.Type == p.Type }) {
-			return fmt.Errorf("apps.auth.providers[%d].type %d stands there twice", i, p.Type)
+		_, typ, err := p.Make(nil, 0)
+		if err != nil {
+			return fmt.Errorf("apps.auth.providers[%d].%w", i, err)
 		}
-		if u, err := url.Parse(p.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return fmt.Errorf("apps.auth.providers[%d].url is %q, want an http or https URL", i, p.URL)
+		if slices.Contains(types, typ) {
+			return fmt.Errorf("apps.auth.providers[%d].type %d stands there twice", i, typ)
 		}
+		types = append(types, typ)
 	}
 	for name, n := range map[string]int{"max_concurrent": a.Auth.MaxConcurrent, "max_queued": a.Auth.MaxQueued, "max_errors": a.Auth.MaxErrors} {
 		if n < 1 {

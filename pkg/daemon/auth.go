@@ -57,23 +57,23 @@ func customAuth(cfg config.Auth, log zerolog.Logger) (auth.Custom, error) {
 		MaxErrors: cfg.MaxErrors, MaxBackoff: cfg.MaxBackoff, Logger: log,
 	}
 	for i, p := range cfg.Providers {
-		opt := auth.HTTPOptions{URL: p.URL, Keys: p.Keys, MaxConns: cfg.MaxConcurrent}
+		var roots *x509.CertPool
 		if p.CA != "" {
 			pem, err := os.ReadFile(p.CA)
 			if err != nil {
 				return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].ca: %w", i, err)
 			}
-			opt.RootCAs = x509.NewCertPool()
-			if !opt.RootCAs.AppendCertsFromPEM(pem) {
+			roots = x509.NewCertPool()
+			if !roots.AppendCertsFromPEM(pem) {
 				return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].ca: %s holds no certificate", i, p.CA)
 			}
 		}
-		provider, err := auth.NewHTTP(opt)
+		provider, typ, err := p.Make(roots, cfg.MaxConcurrent)
 		if err != nil {
-			return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].url: %w", i, err)
+			return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].%w", i, err)
 		}
 		custom.Providers = append(custom.Providers, auth.Configured{
-			Type: byte(p.Type), Provider: provider, RejectIfUnavailable: p.RejectIfUnavailable == nil || *p.RejectIfUnavailable,
+			Type: typ, Provider: provider, RejectIfUnavailable: p.RejectIfUnavailable == nil || *p.RejectIfUnavailable,
 		})
 	}
 	return custom, nil
