@@ -59,7 +59,9 @@ type Apps struct {
 	AllowAnonymous  bool          `yaml:"allow_anonymous" doc:"let clients in that bring no custom authentication"`
 	Tokenless       bool          `yaml:"tokenless" doc:"game servers take clients that bring no token, with the user id they claim"`
 	TokenLife       time.Duration `yaml:"token_life" doc:"how long a token is valid"`
-	MaxCCU          int           `yaml:"max_ccu" doc:"players of one application at once; 0: no limit"`
+	MaxCCU          int           `yaml:"max_ccu" doc:"players of one application at once, in one region; 0: no limit"`
+	MaxRooms        int           `yaml:"max_rooms" doc:"rooms of one application at once, in one region; 0: no limit"`
+	MaxPlayers      int           `yaml:"max_players" doc:"the largest MaxPlayers of a room, and that of rooms whose clients set none; 0: no limit"`
 	MaxEmptyRoomTTL time.Duration `yaml:"max_empty_room_ttl" doc:"the longest EmptyRoomTTL a client may ask for"`
 	Rules           []AppRules    `yaml:"rules" doc:"what is different for single applications; those named here may connect"`
 	Auth            Auth          `yaml:"auth" doc:"custom authentication: web services and platforms that know the users"`
@@ -67,10 +69,12 @@ type Apps struct {
 
 // AppRules are the rules of one application.
 type AppRules struct {
-	AppID    string   `yaml:"app_id" doc:"AppId"`
-	Versions []string `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
-	Regions  string   `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
-	MaxCCU   int      `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
+	AppID      string   `yaml:"app_id" doc:"AppId"`
+	Versions   []string `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
+	Regions    string   `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
+	MaxCCU     int      `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
+	MaxRooms   int      `yaml:"max_rooms" doc:"instead of apps.max_rooms; -1: no limit"`
+	MaxPlayers int      `yaml:"max_players" doc:"instead of apps.max_players; -1: no limit"`
 }
 
 // Auth configures custom authentication.

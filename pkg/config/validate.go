@@ -80,6 +80,11 @@ func (c *Config) Validate() error {
 }
 
 func (a *Apps) validate() error {
+	for name, n := range map[string]int{"max_ccu": a.MaxCCU, "max_rooms": a.MaxRooms, "max_players": a.MaxPlayers} {
+		if n < 0 {
+			return fmt.Errorf("apps.%s is %d, want 0 for no limit, or more", name, n)
+		}
+	}
 	for i, r := range a.Rules {
 		if r.AppID == "" {
 			return fmt.Errorf("apps.rules[%d].app_id is empty", i)

@@ -34,10 +34,12 @@ func newAuthenticator(cfg *config.Config, custom auth.Custom) (*auth.Authenticat
 	}
 	rules := make(map[string]auth.Rules, len(cfg.Apps.Rules))
 	for _, r := range cfg.Apps.Rules {
-		rules[r.AppID] = auth.Rules{Versions: r.Versions, Regions: regionCodes(r.Regions), MaxCCU: r.MaxCCU}
+		rules[r.AppID] = auth.Rules{Versions: r.Versions, Regions: regionCodes(r.Regions),
+			Limits: auth.Limits{MaxCCU: r.MaxCCU, MaxRooms: r.MaxRooms, MaxPlayers: r.MaxPlayers}}
 	}
 	return auth.New(auth.Options{
-		Keys: keys, Allow: cfg.Apps.Allow, Rules: rules, MaxCCU: cfg.Apps.MaxCCU,
+		Keys: keys, Allow: cfg.Apps.Allow, Rules: rules,
+		Limits:         auth.Limits{MaxCCU: cfg.Apps.MaxCCU, MaxRooms: cfg.Apps.MaxRooms, MaxPlayers: cfg.Apps.MaxPlayers},
 		Separation:     auth.Separation(cfg.Apps.Separation),
 		AllowAnonymous: cfg.Apps.AllowAnonymous, TokenLife: cfg.Apps.TokenLife,
 		Cluster: cfg.Cluster.Name, Region: strings.ToLower(cfg.Cluster.Region), Custom: custom,

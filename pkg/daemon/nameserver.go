@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -207,6 +208,7 @@ func (n *nameServerNode) gossipRegions() []nameserver.Region {
 		if node.Role == cluster.Master && node.State == cluster.Normal {
 			all = append(all, nameserver.Region{
 				Code: strings.ToLower(node.Region), Cluster: node.Cluster, Masters: node.Addresses, Seen: seenAt(node.S2S),
+				Full: func(appID string) bool { return slices.Contains(node.Full, cluster.HashApp(appID)) },
 			})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +60,9 @@ func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (*Up, error) {
 		return nil, err
 	}
 	u.ns, err = newNameServer(cfg, log, func() []nameserver.Region {
-		return []nameserver.Region{{Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name, Masters: u.ms.set}}
+		return []nameserver.Region{{Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name, Masters: u.ms.set, Full: func(appID string) bool {
+			return slices.Contains(u.ms.master.Full(), appID)
+		}}}
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package gameserver
 
 import (
 	"fmt"
+	"math"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -255,7 +256,9 @@ func (g *game) refuseWaiting() {
 
 func (g *game) create(now time.Duration, m *message) {
 	wall := time.Now()
-	r := room.New(g.server.opt.Room, room.ID{
+	cfg := g.server.opt.Room
+	cfg.MaxPlayers = int32(min(g.server.opt.Auth.Limits(m.peer.token.AppID).MaxPlayers, math.MaxInt32))
+	r := room.New(cfg, room.ID{
 		App: g.key.app, Name: g.key.name, Lobby: g.lobbyOf(&m.request), Created: wall.UnixMilli(), Incarnation: wall.UnixNano(),
 	})
 	seat, err := r.Create(now, &m.request, g.joiner(m.peer))

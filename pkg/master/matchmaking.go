@@ -160,6 +160,11 @@ func (s *Server) send(p *request, op app.Op, match lobby.Match, err error) {
 	case err != nil:
 		respondError(p, op, err)
 	case match.Reservation != 0:
+		if !p.app.takeRoom(p.token.AppID) {
+			p.app.lobby.Release(p.now, match.Room, match.Reservation)
+			p.Respond(op, photon.ReturnServerFull, "the application has as many rooms as it may", nil)
+			return
+		}
 		s.place(p.peer, op, match)
 	case match.Server == "":
 		p.app.awaitPlacement(p.peer, op, match.Room)

@@ -200,8 +200,8 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 	if p.gone {
 		return
 	}
-	if limit := a.server.opt.Auth.MaxCCU(p.token.AppID); limit > 0 && !a.lobby.Returning(now, p.token.UserID) {
-		if st := a.lobby.Stats(); int(st.Peers+st.Players) >= limit {
+	if limit := a.server.opt.Auth.Limits(p.token.AppID).MaxCCU; limit > 0 && !a.lobby.Returning(now, p.token.UserID) {
+		if !a.takePlayer(limit) {
 			p.gate.Revoke(op, app.Fail(photon.ReturnMaxCcuReached, "the application has as many players as it may"))
 			return
 		}
