@@ -187,7 +187,7 @@ type Announce struct {
 // NameServer configures the name server.
 type NameServer struct {
 	Listen       Endpoints `yaml:"listen" doc:"where the name server listens"`
-	Regions      []Region  `yaml:"regions" doc:"the masters of all regions, where gossip is off; empty: the one of this file, by master.announce and master.listen"`
+	Regions      []Region  `yaml:"regions" doc:"the masters of all regions, where gossip is off; empty: the one of this file, by master.announce and master.listen. With boson up: of the other regions"`
 	AllowRegions string    `yaml:"allow_regions" doc:"region codes that clients may use, separated by semicolons; empty: all"`
 }
 

@@ -167,6 +167,11 @@ func staticRegions(cfg *config.Config) []nameserver.Region {
 			Masters: announce.Build(announcement(cfg.Master.Announce), configuredPorts(cfg.Master.Listen)),
 		}}
 	}
+	return listedRegions(cfg)
+}
+
+// listedRegions are those that the configuration names.
+func listedRegions(cfg *config.Config) []nameserver.Region {
 	var all []nameserver.Region
 	for _, r := range cfg.NameServer.Regions {
 		cluster := r.Cluster
