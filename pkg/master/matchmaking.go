@@ -113,6 +113,9 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
+	if s.settle(p, r) {
+		return
+	}
 	q, err := p.roomRequest(r, photon.ParamGameProperties)
 	if err != nil {
 		respondError(p, app.OpOf(r), err)
@@ -135,6 +138,9 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
+	if s.settle(p, r) {
+		return
+	}
 	// Old clients and JavaScript send the new room's properties as 251; 248 is
 	// the filter here.
 	q, err := p.roomRequest(r, photon.ParamProperties)

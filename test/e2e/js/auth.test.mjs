@@ -111,7 +111,7 @@ describe("who a client is", { concurrency: true }, () => {
     assert.equal((await ask()).online, true);
     await tablet.leave();
     await eventually("the other room is shown", async () => (await ask()).roomId === "on the phone");
-    await tablet.refusedInTheEnd(OperationCode.JoinGame, ErrorCode.JoinFailedFoundActiveJoiner ?? 32746, () => tablet.client.joinRoom("on the phone"));
+    await tablet.refused(OperationCode.JoinGame, ErrorCode.JoinFailedFoundActiveJoiner, () => tablet.client.joinRoom("on the phone"));
     await phone.disconnect();
     assert.equal((await ask()).online, true);
   });

@@ -1,0 +1,51 @@
+package cluster
+
+import (
+	"testing"
+
+	"github.com/boson-project/boson/pkg/client"
+	"github.com/boson-project/boson/pkg/photon"
+)
+
+// WJ-114, LB-114, LB-161: a second connection of a user is not sent to the room
+// in which the user is; who comes back from it at once is.
+func TestReturnToRoom(t *testing.T) {
+	up := Start(t, nil)
+	for _, f := range []Form{Forms[1], Forms[3], Forms[6]} {
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			room, user := "room"+f.String(), "user"+f.String()
+			lobby := &client.TypedLobby{Name: f.String()} // random joins find this room only
+			host(t, up, f, "host"+f.String(), room, lobby, nil)
+			ann := connected(t, up, f, user)
+			for i := range 10 {
+				if i%2 == 0 {
+					ann.must(ann.JoinRoom(ann.ctx(), client.EnterRoomParams{RoomName: room}))
+				} else {
+					ann.must(ann.JoinRandomRoom(ann.ctx(), client.JoinRandomRoomParams{Lobby: lobby}))
+				}
+				ann.must(ann.LeaveRoom(ann.ctx(), false))
+			}
+			ann.must(ann.JoinRoom(ann.ctx(), client.EnterRoomParams{RoomName: room}))
+
+			second := onMaster(t, up, f, user)
+			asker := connected(t, up, f, "asker"+f.String())
+			eventually(t, func() bool { return seated(t, asker, user) }, "the master knows where the user is")
+			for _, mode := range []photon.JoinMode{photon.JoinDefault, photon.CreateIfNotExists} {
+				refused(t, "join", second.ask(photon.OpJoinGame, roomName(room), photon.Param(photon.ParamJoinMode, byte(mode))), photon.ReturnJoinFailedFoundActiveJoiner)
+			}
+			refused(t, "random join", second.ask(photon.OpJoinRandomGame, photon.Param(photon.ParamLobbyName, f.String())), photon.ReturnNoRandomMatchFound)
+			// The game server knows whether this is the one who was there.
+			second.ok(photon.OpJoinGame, roomName(room), photon.Param(photon.ParamJoinMode, byte(photon.RejoinOnly)))
+
+			// Rooms may let a user in twice.
+			open := host(t, up, f, "other"+f.String(), "open"+room, nil, func(o *client.RoomOptions) { o.CheckUserOnJoin = false })
+			twin := connected(t, up, f, "other"+f.String())
+			eventually(t, func() bool { return seated(t, twin, "other"+f.String()) }, "the master knows where the user is")
+			twin.must(twin.JoinRoom(twin.ctx(), client.EnterRoomParams{RoomName: "open" + room}))
+			if open.MyActorNr() != 1 || twin.MyActorNr() != 2 {
+				t.Errorf("actors %d and %d", open.MyActorNr(), twin.MyActorNr())
+			}
+		})
+	}
+}
