@@ -247,9 +247,7 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 		a.slots[p.slot] = map[*peer]struct{}{}
 	}
 	a.slots[p.slot][p] = struct{}{}
-	if a.lobby.Seated(p.token.UserID) {
-		p.settled = now.Add(settleTime)
-	}
+	p.settled = now.Add(settleTime)
 	a.lobby.UserConnected(now, selfMaster, p.token.UserID)
 	params := photon.Params{
 		photon.Param(photon.ParamUserID, p.token.UserID),

@@ -17,7 +17,8 @@ func TestReturnToRoom(t *testing.T) {
 			room, user := "room"+f.String(), "user"+f.String()
 			lobby := &client.TypedLobby{Name: f.String()} // random joins find this room only
 			host(t, up, f, "host"+f.String(), room, lobby, nil)
-			ann := connected(t, up, f, user)
+			ann, asker := connected(t, up, f, user), connected(t, up, f, "asker"+f.String())
+			eventually(t, func() bool { return seated(t, asker, "host"+f.String()) }, "the master knows the room")
 			for i := range 10 {
 				if i%2 == 0 {
 					ann.must(ann.JoinRoom(ann.ctx(), client.EnterRoomParams{RoomName: room}))
@@ -29,8 +30,7 @@ func TestReturnToRoom(t *testing.T) {
 			ann.must(ann.JoinRoom(ann.ctx(), client.EnterRoomParams{RoomName: room}))
 
 			second := onMaster(t, up, f, user)
-			asker := connected(t, up, f, "asker"+f.String())
-			eventually(t, func() bool { return seated(t, asker, user) }, "the master knows where the user is")
+			second.known(room, photon.ReturnJoinFailedFoundActiveJoiner)
 			for _, mode := range []photon.JoinMode{photon.JoinDefault, photon.CreateIfNotExists} {
 				refused(t, "join", second.ask(photon.OpJoinGame, roomName(room), photon.Param(photon.ParamJoinMode, byte(mode))), photon.ReturnJoinFailedFoundActiveJoiner)
 			}
@@ -41,7 +41,6 @@ func TestReturnToRoom(t *testing.T) {
 			// Rooms may let a user in twice.
 			open := host(t, up, f, "other"+f.String(), "open"+room, nil, func(o *client.RoomOptions) { o.CheckUserOnJoin = false })
 			twin := connected(t, up, f, "other"+f.String())
-			eventually(t, func() bool { return seated(t, twin, "other"+f.String()) }, "the master knows where the user is")
 			twin.must(twin.JoinRoom(twin.ctx(), client.EnterRoomParams{RoomName: "open" + room}))
 			if open.MyActorNr() != 1 || twin.MyActorNr() != 2 {
 				t.Errorf("actors %d and %d", open.MyActorNr(), twin.MyActorNr())
