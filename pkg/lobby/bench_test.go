@@ -48,9 +48,12 @@ func BenchmarkJoinRandom(b *testing.B) {
 
 func BenchmarkJoinRandomSQL(b *testing.B) {
 	for name, sql := range map[string]string{
-		"equality": "C0 = 999 AND C1 = 'm1'",
-		"scan1000": "C0 >= 999 AND C1 LIKE 'M%'",
-		"scanAll":  "C0 > 1000 OR C1 = 'x';C0 = 1",
+		"simple":   "C0 = 999",
+		"four":     "C0 >= 998 AND C0 < 1000 AND C1 IN ('m1', 'm2') AND C1 LIKE 'M%'",
+		"wide":     "C0 >= 400 AND C0 < 600 AND C1 = 'm1' AND C0 % 2 = 1",
+		"chain":    "C0 > 1000 OR C1 = 'x';C0 = 1",
+		"scanHalf": "C0 > 499 AND C1 LIKE 'M_' AND C0 % 1000 = 500 OR C0 + 0 = 1001 OR C0 = 1",
+		"scanAll":  "C0 + 0 > 1000 OR C1 LIKE 'x%' OR C0 = 999 AND C1 = 'm1' AND C0 + 0 > 9999;C0 = 1",
 	} {
 		b.Run(name, func(b *testing.B) { benchRandom(b, ID{"sql", SQL}, RandomRequest{SQL: sql}) })
 	}
@@ -62,6 +65,21 @@ func BenchmarkUpsert(b *testing.B) {
 	for i := range recs {
 		recs[i] = Record{Name: "room50000", Open: true, Visible: true, Players: 2, Users: []string{"a", "b"},
 			Properties: table("level", int32(i), "mode", "m0", "C0", int32(i), "C1", "m0")}
+	}
+	i := 0
+	for b.Loop() {
+		f.Upsert(f.now, "gs1", &recs[i%2])
+		i++
+	}
+}
+
+// A room whose columns change, in an SQL lobby.
+func BenchmarkUpsertSQL(b *testing.B) {
+	f := crowd(b, ID{"sql", SQL})
+	recs := [2]Record{}
+	for i := range recs {
+		recs[i] = Record{Name: "room50000", Lobby: ID{"sql", SQL}, Open: true, Visible: true, Players: 2, Users: []string{"a", "b"},
+			Properties: table("C0", int32(i*500), "C1", "m0")}
 	}
 	i := 0
 	for b.Loop() {
