@@ -165,11 +165,12 @@ type Policy struct {
 // tells clients to connect to. They are two settings because NAT, containers
 // and clouds make them differ.
 type Endpoints struct {
-	UDP string `yaml:"udp" doc:"host:port to listen on; empty: off"`
-	TCP string `yaml:"tcp" doc:"host:port to listen on; empty: off"`
-	WS  string `yaml:"ws" doc:"host:port to listen on for WebSocket; empty: off"`
-	WSS string `yaml:"wss" doc:"host:port to listen on for secure WebSocket; empty: off"`
-	TLS string `yaml:"tls" doc:"host:port to listen on for TCP in TLS; empty: off. Clients are told of it only where tcp is off"`
+	UDP    string `yaml:"udp" doc:"host:port to listen on; empty: off"`
+	TCP    string `yaml:"tcp" doc:"host:port to listen on; empty: off"`
+	WS     string `yaml:"ws" doc:"host:port to listen on for WebSocket; empty: off"`
+	WSS    string `yaml:"wss" doc:"host:port to listen on for secure WebSocket; empty: off"`
+	TLS    string `yaml:"tls" doc:"host:port to listen on for TCP in TLS; empty: off. Clients are told of it only where tcp is off"`
+	AltUDP string `yaml:"alt_udp" doc:"host:port of a second UDP listener, for clients that are set to alternative ports: they replace the port of every address that they are told, with 27000 on name servers, 27001 on masters, 27002 on game servers; empty: off"`
 	// HTTP is for those who look for the long polling of old.
 	HTTP string `yaml:"http" doc:"host:port for plain HTTP: answers browsers' region pings, and 404 to clients of the obsolete long polling (6060 to 6063); empty: off"`
 }

@@ -53,7 +53,7 @@ func (c *Config) Validate() error {
 	}
 	listening := map[string]Endpoints{"nameserver": c.NameServer.Listen, "master": c.Master.Listen, "gameserver": c.GameServer.Listen}
 	for role, e := range listening {
-		addresses[role+".listen.tls"], addresses[role+".listen.http"] = e.TLS, e.HTTP
+		addresses[role+".listen.tls"], addresses[role+".listen.http"], addresses[role+".listen.alt_udp"] = e.TLS, e.HTTP, e.AltUDP
 	}
 	for name, a := range addresses {
 		if a == "" {

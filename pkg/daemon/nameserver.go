@@ -70,6 +70,9 @@ func appServer(role string, cfg *config.Config, listen config.Endpoints, clock t
 	if listen.TLS != "" { // after plain TCP, which comes first in Bound
 		opt.Listen = append(opt.Listen, app.Listen{Kind: transport.TCP, Addr: listen.TLS, TLS: tlsConfig})
 	}
+	if listen.AltUDP != "" { // after plain UDP, for the same reason
+		opt.Listen = append(opt.Listen, app.Listen{Kind: transport.UDP, Addr: listen.AltUDP})
+	}
 	if len(opt.Listen) == 0 {
 		return nil, fmt.Errorf("%s.listen: every transport is off", role)
 	}
