@@ -116,6 +116,13 @@ func (a *App) Seated(id string) bool {
 	return u != nil && u.isActive()
 }
 
+// Ending says that a room may have ended without a master's knowing: as far as is
+// known, nobody but this user is in it, or was sent to create it.
+func (a *App) Ending(id, name string) bool {
+	r, u := a.rooms[name], a.users[id]
+	return r != nil && u != nil && (u.heading == r || r.state == live && r.rec.Players == 1 && u.activeIn(r))
+}
+
 // activeIn is false for a nil user.
 func (u *user) activeIn(r *room) bool {
 	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool { return s.room == r && s.active > 0 })

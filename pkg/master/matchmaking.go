@@ -106,6 +106,9 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 		respondError(p, app.OpOf(r), err)
 		return
 	}
+	if s.settle(p, r, p.app.lobby.Ending(p.token.UserID, q.name)) {
+		return
+	}
 	match, err := p.app.lobby.Create(p.now, lobby.CreateRequest{
 		User: p.token.UserID, Name: q.name, Lobby: q.lobby, Expected: q.expected, Options: q.options,
 	})
@@ -113,7 +116,7 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
-	if s.settle(p, r) {
+	if s.settle(p, r, p.app.lobby.Seated(p.token.UserID)) {
 		return
 	}
 	q, err := p.roomRequest(r, photon.ParamGameProperties)
@@ -138,7 +141,7 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
-	if s.settle(p, r) {
+	if s.settle(p, r, p.app.lobby.Seated(p.token.UserID)) {
 		return
 	}
 	// Old clients and JavaScript send the new room's properties as 251; 248 is

@@ -115,13 +115,13 @@ const (
 	settlePoll = 5 * time.Millisecond
 )
 
-// settle says whether a join has to wait because the client may have left a room
-// so recently that the master does not know yet. Without it a quick return from
-// a room would be taken for a second connection of the same user, for which that
-// room is not open. The operation comes again.
-func (s *Server) settle(p *request, r *photon.Request) bool {
-	if !p.now.Before(p.settled) || !p.app.lobby.Seated(p.token.UserID) {
-		p.settled = time.Time{}
+// settle says whether a create or join has to wait because the client may have
+// left a room so recently that the master does not know yet. Without it a quick
+// return from a room would be taken for a second connection of the same user,
+// for which that room is not open, and the name of a room that has just ended
+// for taken. unsure says that the answer may hang on that. The operation comes again.
+func (s *Server) settle(p *request, r *photon.Request, unsure bool) bool {
+	if !unsure || !p.now.Before(p.settled) {
 		return false
 	}
 	p.busy = true

@@ -29,6 +29,13 @@ func TestReturnToRoom(t *testing.T) {
 			}
 			ann.must(ann.JoinRoom(ann.ctx(), client.EnterRoomParams{RoomName: room}))
 
+			// A room that ends with its only player: the name is free at once.
+			solo := connected(t, up, f, "solo"+f.String())
+			for range 10 {
+				solo.must(solo.CreateRoom(solo.ctx(), client.EnterRoomParams{RoomName: "solo" + room}))
+				solo.must(solo.LeaveRoom(solo.ctx(), false))
+			}
+
 			second := onMaster(t, up, f, user)
 			second.known(room, photon.ReturnJoinFailedFoundActiveJoiner)
 			for _, mode := range []photon.JoinMode{photon.JoinDefault, photon.CreateIfNotExists} {
