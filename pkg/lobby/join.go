@@ -162,6 +162,7 @@ func (a *App) send(now time.Time, r *room, user string, expected []string, creat
 	}
 	m := Match{Room: r.name, Lobby: r.lobby.id, Server: r.server}
 	if created {
+		r.resv.user = user
 		m.Reservation = r.resv.id
 	}
 	return m

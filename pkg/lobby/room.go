@@ -71,6 +71,7 @@ type published struct {
 // reservation is a name that this master handed out.
 type reservation struct {
 	id       uint64 // 0: none
+	user     string // who asked for it
 	server   string // "" while the caller looks for one
 	findable bool   // random joins may find the room already
 	rec      *Record

@@ -119,8 +119,14 @@ func (a *App) Seated(id string) bool {
 // Ending says that a room may have ended without a master's knowing: as far as is
 // known, nobody but this user is in it, or was sent to create it.
 func (a *App) Ending(id, name string) bool {
-	r, u := a.rooms[name], a.users[id]
-	return r != nil && u != nil && (u.heading == r || r.state == live && r.rec.Players == 1 && u.activeIn(r))
+	r := a.rooms[name]
+	switch {
+	case r == nil:
+		return false
+	case r.state == reserved:
+		return r.resv.id != 0 && r.resv.user == id
+	}
+	return r.state == live && r.rec.Players == 1 && a.users[id].activeIn(r)
 }
 
 // activeIn is false for a nil user.
