@@ -152,14 +152,18 @@ func (c *cluster) waitEmpty(ctx context.Context) error {
 	defer cancel()
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
+	last := "nothing is known of it"
 	for {
 		left, err := c.left(ctx)
-		if err == nil && left == "" {
+		switch {
+		case err == nil && left == "":
 			return nil
+		case err == nil:
+			last = left
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("after the tests the cluster is not empty: %s: %w", left, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("after the tests the cluster is not empty: %s: %w", last, errors.Join(err, ctx.Err()))
 		case <-poll.C:
 		}
 	}

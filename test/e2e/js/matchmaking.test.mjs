@@ -11,7 +11,7 @@ describe("finding a room", { concurrency: true }, () => {
   scenario("an asynchronous-random lobby: no list, and a room whose players all went is still matched", async (world) => {
     const turns = { lobbyName: "turns", lobbyType: LobbyType.AsyncRandomLobby };
     const [ann, bob] = await Promise.all([world.lobby("ann"), world.lobby("bob", { connect: turns })]);
-    await ann.create("game", { ...turns, maxPlayers: 2, playerTTL: -1, roomTTL: 20_000, ...listed({ mode: "chess" }) });
+    await ann.create("game", { ...turns, maxPlayers: 2, playerTTL: -1, roomTTL: 5_000, ...listed({ mode: "chess" }) });
     await bob.sees(1);
     await ann.suspend();
     await bob.joinRandom({ expectedCustomRoomProperties: { mode: "chess" } });
