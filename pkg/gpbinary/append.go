@@ -8,6 +8,8 @@ type writer struct {
 	// sorted orders the entries of tables and dictionaries by their bytes and
 	// lifts the limit on strings: the form for comparisons, not for the wire.
 	sorted bool
+	// long lifts that limit where the format has room for more.
+	long bool
 }
 
 func (w *writer) fail(reason string) {
@@ -49,6 +51,15 @@ const (
 // from the other format may need Convert first.
 func Append(dst []byte, v Version, value any) ([]byte, error) {
 	w := writer{b: dst, v: v}
+	w.typed(value, 0)
+	return w.result(dst)
+}
+
+// AppendLong is Append, but for strings of more than 32767 bytes in V18: official
+// writers refuse them, official readers take them (serialization.md 4.6). It is
+// for what other clients sent, in a format that has such strings.
+func AppendLong(dst []byte, v Version, value any) ([]byte, error) {
+	w := writer{b: dst, v: v, long: true}
 	w.typed(value, 0)
 	return w.result(dst)
 }
