@@ -207,6 +207,10 @@ type Master struct {
 	S2SAnnounce        string        `yaml:"s2s_announce" doc:"host:port that game servers reach it at, for gossip; empty: found by itself"`
 	LostHold           time.Duration `yaml:"lost_hold" doc:"how long rooms of a lost game server stay known, should it come back"`
 	ListInterval       time.Duration `yaml:"list_interval" doc:"time between two room list updates"`
+	ListLimit          int           `yaml:"list_limit" doc:"rooms in a room list, and changed rooms in one update of it"`
+	GameListLimit      int           `yaml:"game_list_limit" doc:"rooms in the answer to a search of an SQL lobby (GetGameList)"`
+	MaxLobbies         int           `yaml:"max_lobbies" doc:"lobbies of one application and version"`
+	LobbyStatsLimit    int           `yaml:"lobby_stats_limit" doc:"lobbies in lobby statistics, the fullest; 0: all"`
 	StatsInterval      time.Duration `yaml:"stats_interval" doc:"time between two application statistics events"`
 	LobbyStatsInterval time.Duration `yaml:"lobby_stats_interval" doc:"time between two lobby statistics events"`
 }
@@ -240,6 +244,7 @@ func Default() *Config {
 		Master: Master{
 			Listen: Endpoints{UDP: ":5055", TCP: ":4530", WS: ":9090"},
 			S2S:    "127.0.0.1:4520", LostHold: 60 * time.Second, ListInterval: time.Second,
+			ListLimit: 500, GameListLimit: 100, MaxLobbies: 10000,
 			StatsInterval: 5 * time.Second, LobbyStatsInterval: 60 * time.Second,
 		},
 		GameServer: GameServer{

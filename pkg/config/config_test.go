@@ -85,6 +85,8 @@ func TestMistakesNameTheSetting(t *testing.T) {
 		{name: "bad level", args: []string{"--log.level=loud"}, want: []string{"log.level", "loud"}},
 		{name: "bad separation", args: []string{"--apps.separation=all"}, want: []string{"apps.separation"}},
 		{name: "provider without URL", file: "apps: {auth: {providers: [{type: 0}]}}\n", want: []string{"apps.auth.providers[0].url"}},
+		{name: "no rooms in lists", args: []string{"--master.list_limit=0"}, want: []string{"master.list_limit"}},
+		{name: "negative limit of rooms", args: []string{"--apps.max_rooms=-1"}, want: []string{"apps.max_rooms"}},
 		{name: "unknown kind of provider", file: "apps: {auth: {providers: [{kind: stem}]}}\n", want: []string{"apps.auth.providers[0].kind", "stem", "steam"}},
 		{name: "platform without secret", file: "apps: {auth: {providers: [{kind: steam, app_id: '480'}]}}\n", want: []string{"apps.auth.providers[0].secret"}},
 		{name: "two providers of a platform", file: "apps: {auth: {providers: [{kind: epic, app_id: a}, {type: 13, url: 'http://h'}]}}\n", want: []string{"apps.auth.providers[1].type 13"}},

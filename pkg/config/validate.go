@@ -30,6 +30,14 @@ func (c *Config) Validate() error {
 	if err := c.Apps.validate(); err != nil {
 		return err
 	}
+	for name, n := range map[string]int{"list_limit": c.Master.ListLimit, "game_list_limit": c.Master.GameListLimit, "max_lobbies": c.Master.MaxLobbies} {
+		if n < 1 {
+			return fmt.Errorf("master.%s is %d, want at least 1", name, n)
+		}
+	}
+	if c.Master.LobbyStatsLimit < 0 {
+		return fmt.Errorf("master.lobby_stats_limit is %d, want 0 for all, or more", c.Master.LobbyStatsLimit)
+	}
 	if c.Cluster.Name == "" {
 		return fmt.Errorf("cluster.name is empty")
 	}

@@ -72,7 +72,8 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 	n := &masterNode{auth: a, cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{}}
 	n.master = master.New(master.Options{
 		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
-		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
+		Lobby: lobby.Config{ListInterval: cfg.Master.ListInterval, ListLimit: cfg.Master.ListLimit, GameListLimit: cfg.Master.GameListLimit,
+			MaxLobbies: cfg.Master.MaxLobbies, StatsLimit: cfg.Master.LobbyStatsLimit},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
 		LostHold: cfg.Master.LostHold, Logger: log,
 	})
