@@ -49,7 +49,7 @@ func TestAuthCookieTravels(t *testing.T) {
 			ns := login(t, up, f, false, custom(0, "", nil))
 			token := check("name server", ns)
 			m := dialRaw(t, up.Master(), f, nil)
-			token = check("master", m.ok(photon.OpAuthenticate, photon.Param(photon.ParamToken, token)))
+			check("master", m.ok(photon.OpAuthenticate, photon.Param(photon.ParamToken, token)))
 			token = check("create", m.ok(photon.OpCreateGame))
 			g := dialRaw(t, up.GameServer(), f, nil)
 			g.ok(photon.OpAuthenticate, photon.Param(photon.ParamToken, token))

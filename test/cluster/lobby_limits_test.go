@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,5 +45,22 @@ func TestLobbyLimitsOfOperator(t *testing.T) {
 	refused(t, "a room there", m.ask(photon.OpCreateGame, photon.Param(photon.ParamLobbyName, "fourth")), photon.ReturnInvalidOperation)
 	if names, _ := m.ok(photon.OpGetLobbyStats).Strings(photon.ParamLobbyName); len(names) != 2 {
 		t.Errorf("statistics of %q", names)
+	}
+}
+
+// A filter that can't be read is refused with the place where it went wrong. LB-129
+func TestBadFilterNamesThePlace(t *testing.T) {
+	up := Start(t, nil)
+	m := onMaster(t, up, Forms[3], "m")
+	for filter, place := range map[string]string{"C0 = 1 AND C1 ==== 2": "16", "C0 = 'open": "5", "C0 = 1; C0 = 2 OR DROP": "18"} {
+		for op, param := range map[photon.OpCode]photon.ParamCode{photon.OpJoinRandomGame: photon.ParamData, photon.OpGetGameList: photon.ParamData} {
+			if op == photon.OpGetGameList && strings.Contains(filter, ";") {
+				continue
+			}
+			r := m.ask(op, photon.Param(photon.ParamLobbyName, "s"), photon.Param(photon.ParamLobbyType, byte(2)), photon.Param(param, filter))
+			if r.ReturnCode != photon.ReturnInvalidOperation || !strings.Contains(r.Debug, place) {
+				t.Errorf("%s %s: %d %q, want the place %s", op, filter, r.ReturnCode, r.Debug, place)
+			}
+		}
 	}
 }
