@@ -56,6 +56,7 @@ type JoinRequest struct {
 	User     string
 	Name     string
 	Mode     photon.JoinMode
+	Session  uint64 // of the asking client
 	Expected []string
 	// Lobby and Options matter if the room is created: see CreateRequest.
 	Lobby   ID
@@ -66,9 +67,9 @@ type JoinRequest struct {
 // says so. Codes: GameDoesNotExist, GameClosed, GameFull, SlotError,
 // JoinFailedFoundActiveJoiner, InvalidOperation.
 //
-// Users who are active in the room are refused (JoinFailedFoundActiveJoiner)
-// unless they rejoin; see Seated for how sure that is. Inactive ones are let
-// through: the game server knows which code to answer.
+// Users who are active in the room by another session are refused
+// (JoinFailedFoundActiveJoiner) unless they rejoin; see Seated. Inactive ones are
+// let through: the game server knows which code to answer.
 func (a *App) Join(now time.Time, q JoinRequest) (Match, error) {
 	a.expire(now)
 	if q.Name == "" {
@@ -86,7 +87,7 @@ func (a *App) Join(now time.Time, q JoinRequest) (Match, error) {
 		return a.joinUnknown(now, q, expected)
 	}
 	rejoins := q.Mode == photon.JoinOrRejoin || q.Mode == photon.RejoinOnly
-	if !rejoins && r.state == live && r.rec.CheckUser && a.users[q.User].activeIn(r) {
+	if !rejoins && r.state == live && r.rec.CheckUser && r.activeBy(q.User, q.Session) {
 		return Match{}, fail(photon.ReturnJoinFailedFoundActiveJoiner, "the user is active in the room")
 	}
 	if q.Mode != photon.RejoinOnly {

@@ -105,6 +105,8 @@ func TestJoin(t *testing.T) {
 		{"active there, and rooms check users", func(r *Record) { r.CheckUser = true }, "in", 0, nil, photon.ReturnJoinFailedFoundActiveJoiner},
 		{"the same, or create", func(r *Record) { r.CheckUser = true; r.Open = false }, "in", 1, nil, photon.ReturnJoinFailedFoundActiveJoiner},
 		{"the same, or rejoin", func(r *Record) { r.CheckUser = true }, "in", 2, nil, photon.ReturnOk},
+		{"active there by a session that is here now", func(r *Record) { r.CheckUser, r.Sessions = true, []uint64{0, 5} }, "in", 0, nil, photon.ReturnOk},
+		{"active there by another session", func(r *Record) { r.CheckUser, r.Sessions = true, []uint64{7, 0} }, "in", 0, nil, photon.ReturnJoinFailedFoundActiveJoiner},
 		{"inactive there", func(r *Record) { r.CheckUser = true }, "idle", 0, nil, photon.ReturnOk},
 		{"full with expected users", func(r *Record) { r.MaxPlayers = 3; r.Expected = []string{"e", "in"} }, "u", 0, nil, photon.ReturnGameFull},
 		{"full but expected", func(r *Record) { r.MaxPlayers = 3; r.Expected = []string{"e"} }, "e", 0, nil, photon.ReturnOk},

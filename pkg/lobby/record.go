@@ -38,6 +38,7 @@ type Record struct {
 	Inactive      int32               // of these, inactive
 	Properties    *gpbinary.Hashtable // lobby-visible custom properties that have a value; may be nil
 	Users         []string            // user ids of the actors, active and inactive
+	Sessions      []uint64            // the sessions of Users, in their order; tell connections of one user apart
 	InactiveUsers []string            // of these, inactive
 	Expected      []string            // expected users
 	Excluded      []string            // user ids that may not enter

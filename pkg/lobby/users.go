@@ -1,6 +1,7 @@
 package lobby
 
 import (
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -108,16 +109,37 @@ func (a *App) tidy(now time.Time, u *user) {
 	}
 }
 
-// Seated says that a user is active in some room, as far as is known. A client
-// that has just come to a master has left its room, but the game server's word of
-// it may still be on the way: whoever asks for such a user should wait a moment.
-func (a *App) Seated(id string) bool {
+// Session is the short form of a token's session id. A client keeps its session
+// when it goes from server to server, so one that is on a master is in no room,
+// whatever a record that is on its way still says.
+func Session(id [16]byte) uint64 { return binary.BigEndian.Uint64(id[:]) }
+
+// Seated says that a user is active in some room by another session than this. It
+// may be one that has ended a moment ago, of a client that came by a new login:
+// whoever asks for such a user should wait a little.
+func (a *App) Seated(id string, session uint64) bool {
 	u := a.users[id]
-	return u != nil && u.isActive()
+	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool {
+		return s.active > 0 && s.room.rec != nil && s.room.activeBy(id, session)
+	})
 }
 
-// Ending says that a room may have ended without a master's knowing: as far as is
-// known, nobody but this user is in it, or was sent to create it.
+// activeBy says whether a user is active in a room by another session than this.
+func (r *room) activeBy(user string, session uint64) bool {
+	inactive := slices.Contains(r.rec.InactiveUsers, user)
+	for i, id := range r.rec.Users {
+		if id == user && !inactive && (i >= len(r.rec.Sessions) || r.rec.Sessions[i] != session) {
+			return true
+		}
+	}
+	return false
+}
+
+// waitsFor says whether a user is inactive in a room.
+func (r *room) waitsFor(user string) bool { return slices.Contains(r.rec.InactiveUsers, user) }
+
+// Ending says that a room is about to end, or may have ended without a master's
+// knowing: nobody but this user is in it, or was sent to create it.
 func (a *App) Ending(id, name string) bool {
 	r := a.rooms[name]
 	switch {
@@ -126,7 +148,7 @@ func (a *App) Ending(id, name string) bool {
 	case r.state == reserved:
 		return r.resv.id != 0 && r.resv.user == id
 	}
-	return r.state == live && r.rec.Players == 1 && a.users[id].activeIn(r)
+	return r.state == live && (r.rec.Closing || r.rec.Players == 1 && a.users[id].activeIn(r))
 }
 
 // activeIn is false for a nil user.

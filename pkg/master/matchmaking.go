@@ -107,7 +107,7 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 		respondError(p, app.OpOf(r), err)
 		return
 	}
-	if s.settle(p, r, p.app.lobby.Ending(p.token.UserID, q.name)) {
+	if s.settle(p, r, endTime, p.app.lobby.Ending(p.token.UserID, q.name)) {
 		return
 	}
 	match, err := p.app.lobby.Create(p.now, lobby.CreateRequest{
@@ -117,7 +117,7 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
-	if s.settle(p, r, p.app.lobby.Seated(p.token.UserID)) {
+	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
 		return
 	}
 	q, err := p.roomRequest(r, photon.ParamGameProperties)
@@ -126,7 +126,7 @@ func (s *Server) joinGame(p *request, r *photon.Request) {
 		return
 	}
 	match, err := p.app.lobby.Join(p.now, lobby.JoinRequest{
-		User: p.token.UserID, Name: q.name, Mode: q.mode, Lobby: q.lobby, Expected: q.expected, Options: q.options,
+		User: p.token.UserID, Name: q.name, Mode: q.mode, Session: lobby.Session(p.token.SessionID), Lobby: q.lobby, Expected: q.expected, Options: q.options,
 	})
 	s.send(p, app.OpOf(r), match, err)
 }
@@ -142,14 +142,14 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
-	if s.settle(p, r, p.app.lobby.Seated(p.token.UserID)) {
+	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
 		return
 	}
 	// Old clients and JavaScript send the new room's properties as 251; 248 is
 	// the filter here.
 	q, err := p.roomRequest(r, photon.ParamProperties)
 	random := lobby.RandomRequest{
-		User: p.token.UserID, Lobby: q.lobby, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
+		User: p.token.UserID, Session: lobby.Session(p.token.SessionID), Lobby: q.lobby, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
 		Create: q.mode == photon.CreateIfNotExists, Name: q.name, Options: q.options,
 	}
 	random.Mode = photon.MatchmakingMode(collect[byte](&err)(r.Byte(photon.ParamMatchMakingType)))

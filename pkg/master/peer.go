@@ -29,9 +29,7 @@ type peer struct {
 	gone       bool
 	slot       int // of the application's slots
 	lobbyStats bool
-	// settled is until when the master waits for the word that this client has
-	// left its room; see settle.
-	settled time.Time
+	came       time.Time // to the application; see settle
 	// busy is set while an operation waits for a game server. Later operations
 	// wait behind it, so that answers keep the order of the questions.
 	busy    bool
@@ -110,20 +108,23 @@ func (p *peer) resume(now time.Time) {
 }
 
 const (
-	// settleTime is how long after its coming to the master a client may be in a
-	// room as far as the master knows: game servers tell of a leave within some
-	// ten milliseconds. Afterwards it is another connection of that user.
+	// settleTime is how long after its coming to the master a client waits while
+	// its user is in a room by another session: game servers tell of a leave within
+	// some ten milliseconds. Afterwards it is another connection of that user.
 	settleTime = 250 * time.Millisecond
+	// endTime is how long it waits for the end of the room that it has left.
+	endTime    = 2 * time.Second
 	settlePoll = 5 * time.Millisecond
 )
 
 // settle says whether a create or join has to wait because the client may have
 // left a room so recently that the master does not know yet. Without it a quick
-// return from a room would be taken for a second connection of the same user,
-// for which that room is not open, and the name of a room that has just ended
-// for taken. unsure says that the answer may hang on that. The operation comes again.
-func (s *Server) settle(p *request, r *photon.Request, unsure bool) bool {
-	if !unsure || !p.now.Before(p.settled) {
+// return would be taken for a second connection of the same user, for which that
+// room is not open, and the name of a room that has just ended for taken. unsure
+// says that the answer may hang on that, limit how long after the client's coming
+// it is worth waiting. The operation comes again.
+func (s *Server) settle(p *request, r *photon.Request, limit time.Duration, unsure bool) bool {
+	if !unsure || p.now.Sub(p.came) >= limit {
 		return false
 	}
 	p.busy = true
@@ -254,7 +255,7 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 		a.slots[p.slot] = map[*peer]struct{}{}
 	}
 	a.slots[p.slot][p] = struct{}{}
-	p.settled = now.Add(settleTime)
+	p.came = now
 	a.lobby.UserConnected(now, selfMaster, p.token.UserID)
 	params := photon.Params{
 		photon.Param(photon.ParamUserID, p.token.UserID),

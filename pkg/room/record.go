@@ -34,6 +34,7 @@ func (r *Room) Record() *lobby.Record {
 			continue
 		}
 		rec.Users = append(rec.Users, a.userID)
+		rec.Sessions = append(rec.Sessions, lobby.Session(a.session))
 		if !a.active() && !a.unborn() {
 			rec.InactiveUsers = append(rec.InactiveUsers, a.userID)
 		}
