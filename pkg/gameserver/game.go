@@ -66,7 +66,7 @@ const (
 
 func (s *Server) newGame(k gameKey) *game {
 	g := &game{server: s, key: k}
-	g.fiber = app.NewFiber(maxWaiting, g.run)
+	g.fiber = app.NewFiber(maxWaiting, g.run).On(s.crew)
 	return g
 }
 
