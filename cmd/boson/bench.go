@@ -96,6 +96,7 @@ of order, a question was refused, or a connection was lost.`,
 	f.DurationVar(&opt.Duration, "duration", 0, "length of the measurement (default 10s)")
 	f.IntVar(&opt.Loops, "loops", 1, "goroutines that the rooms are spread over")
 	f.BoolVar(&opt.Plain, "plain", false, "goroutines per player, as pkg/client has them, instead of batched loops")
+	f.IntSliceVar(&opt.Servers, "pid", nil, "process id of a server on this machine, to tell its CPU and memory as well (Linux); may be repeated")
 	f.StringVar(&jsonFile, "json", "", "file for the result as JSON; - is standard output")
 	f.StringVar(&csvFile, "csv", "", "file for each second's figures as CSV; - is standard output")
 	f.StringVar(&svgFile, "svg", "", "file for a plot of latency over time; - is standard output")

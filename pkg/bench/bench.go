@@ -28,7 +28,11 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{opt: o, start: time.Now(), connect: newHistogram(), match: newHistogram()}
+	_, before, err := o.serversUse()
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	r := &run{memoryBefore: before, opt: o, start: time.Now(), connect: newHistogram(), match: newHistogram()}
 	defer func() {
 		for _, d := range r.drivers {
 			d.close()
@@ -69,6 +73,8 @@ type run struct {
 	drivers []driver
 	counts  []*counts
 	rooms   [][][]*player // by loop and room
+
+	memoryBefore int64 // of the servers
 
 	mu             sync.Mutex
 	connect, match histogram
@@ -183,6 +189,10 @@ func (r *run) entered(began, atMaster time.Time, err error) {
 // play loads the servers: it runs load for each loop.
 func (r *run) play(ctx context.Context, load func(ctx context.Context, loop int, base time.Duration) error) (*Result, error) {
 	cpu, wall := cpuTime(), time.Now()
+	servers, _, err := r.opt.serversUse()
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
 	base := r.now()
 	for _, c := range r.counts {
 		c.from, c.to = c.from+base, c.to+base
@@ -214,6 +224,13 @@ func (r *run) play(ctx context.Context, load func(ctx context.Context, loop int,
 		return nil, fmt.Errorf("bench: %w", failed)
 	}
 	res := r.result(intervals)
+	used, memory, err := r.opt.serversUse()
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	res.ServerSeconds = (used - servers).Seconds()
+	res.ServerCPU = float64(used-servers) / float64(time.Since(wall))
+	res.ServerMemory, res.ServerMemoryBefore = memory, r.memoryBefore
 	res.ClientCPU = float64(cpuTime()-cpu) / float64(time.Since(wall))
 	return res, nil
 }

@@ -92,6 +92,9 @@ type Options struct {
 	// Plain runs players on client.Peer, goroutines for each, instead of the batched
 	// loops that Linux has for everything but encrypted events and secure WebSockets.
 	Plain bool
+	// Servers are the process ids of servers on this machine, whose use of CPU and
+	// memory goes into the result. Linux only.
+	Servers []int
 	// Progress is called about once a second from Run's goroutine; may be nil.
 	Progress func(Progress)
 }
@@ -219,4 +222,16 @@ func (o *Options) delivery() photon.Delivery {
 		d.Mode = photon.Reliable
 	}
 	return d
+}
+
+// serversUse is what the servers have used, all together.
+func (o *Options) serversUse() (cpu time.Duration, memory int64, err error) {
+	for _, pid := range o.Servers {
+		c, m, err := processUse(pid)
+		if err != nil {
+			return 0, 0, err
+		}
+		cpu, memory = cpu+c, memory+m
+	}
+	return cpu, memory, nil
 }

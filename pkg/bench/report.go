@@ -69,6 +69,14 @@ type Result struct {
 	Matchmaking Latency `json:"matchmaking"`
 	// ClientCPU is what the load itself used, in cores.
 	ClientCPU float64 `json:"client_cpu_cores"`
+	// ServerCPU is what Options.Servers used while they were loaded, in cores, and
+	// ServerMemory what they had at the load's end, in bytes; before the players
+	// came it was ServerMemoryBefore.
+	ServerCPU          float64 `json:"server_cpu_cores,omitempty"`
+	ServerMemory       int64   `json:"server_memory,omitempty"`
+	ServerMemoryBefore int64   `json:"server_memory_before,omitempty"`
+	// ServerSeconds is CPU time, what ServerCPU is made of.
+	ServerSeconds float64 `json:"server_cpu_seconds,omitempty"`
 	// Lost is the first connection that ended too early; may be empty.
 	Lost string `json:"lost_connection,omitempty"`
 	// Questions are what was asked in the scenarios Lobby and Churn; Sent and
@@ -160,13 +168,22 @@ func (r *Result) Failure() error {
 }
 
 // WriteText writes the result for people.
-func (r *Result) WriteText(w io.Writer) error {
+func (r *Result) WriteText(w io.Writer) (err error) {
 	mode := "unreliable"
 	if r.Reliable {
 		mode = "reliable"
 	}
 	line := func(l Latency) string {
 		return fmt.Sprintf("p50 %.3g ms   p90 %.3g ms   p99 %.3g ms   p99.9 %.3g ms   max %.3g ms", l.P50, l.P90, l.P99, l.P999, l.Max)
+	}
+	if r.ServerMemory > 0 {
+		defer func() {
+			const mega = 1 << 20
+			if err == nil {
+				_, err = fmt.Fprintf(w, "  servers      %.2f cores   %.1f MiB, %.1f MiB before the players came\n",
+					r.ServerCPU, float64(r.ServerMemory)/mega, float64(r.ServerMemoryBefore)/mega)
+			}
+		}()
 	}
 	what := fmt.Sprintf("%d rooms x %d players, %s, %s", r.Rooms, r.Players, r.Transport, r.Protocol)
 	switch r.Scenario {
@@ -187,7 +204,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "  connect      %s\n  matchmaking  %s\n  this client  %.2f cores\n", line(r.Connect), line(r.Matchmaking), r.ClientCPU)
 		return err
 	}
-	_, err := fmt.Fprintf(w, `%d rooms x %d players, %g events/s each of %d bytes, %s, %s, %s
+	_, err = fmt.Fprintf(w, `%d rooms x %d players, %g events/s each of %d bytes, %s, %s, %s
   deliveries   %.0f/s of %.0f/s offered
   latency      %s
   missing      %d of %d (%.3g %%)   duplicates %d   out of order %d   not sent %d
