@@ -227,7 +227,7 @@ func (o *Options) delivery() photon.Delivery {
 // serversUse is what the servers have used, all together.
 func (o *Options) serversUse() (cpu time.Duration, memory int64, err error) {
 	for _, pid := range o.Servers {
-		c, m, err := processUse(pid)
+		c, m, err := ProcessUse(pid)
 		if err != nil {
 			return 0, 0, err
 		}

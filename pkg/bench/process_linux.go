@@ -11,9 +11,9 @@ import (
 // clockTick is the unit of times in /proc, which is the same on all systems.
 const clockTick = 10 * time.Millisecond
 
-// processUse is what a process of this machine has used: CPU time so far, and
+// ProcessUse is what a process of this machine has used: CPU time so far, and
 // the memory that it has now in bytes.
-func processUse(pid int) (cpu time.Duration, memory int64, err error) {
+func ProcessUse(pid int) (cpu time.Duration, memory int64, err error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, 0, err
@@ -34,10 +34,4 @@ func processUse(pid int) (cpu time.Duration, memory int64, err error) {
 	}
 	cpu = time.Duration(number(14)+number(15)) * clockTick
 	return cpu, number(24) * int64(os.Getpagesize()), err
-}
-
-// ProcessCPU is the CPU time that a process of this machine has used so far.
-func ProcessCPU(pid int) (time.Duration, error) {
-	cpu, _, err := processUse(pid)
-	return cpu, err
 }

@@ -6,11 +6,11 @@ import (
 )
 
 func TestProcessUse(t *testing.T) {
-	_, memory, err := processUse(os.Getpid())
+	_, memory, err := ProcessUse(os.Getpid())
 	if err != nil || memory < 1<<20 {
 		t.Errorf("%d bytes, %v", memory, err)
 	}
-	if _, _, err := processUse(1 << 30); err == nil {
+	if _, _, err := ProcessUse(1 << 30); err == nil {
 		t.Error("found a process that is not there")
 	}
 }

@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	commands := map[string]func([]string) error{"plain": plain, "load": load, "boson": boson, "cluster": wholeCluster, "compare": compare}
+	commands := map[string]func([]string) error{"plain": plain, "load": load, "boson": boson, "cluster": wholeCluster, "compare": compare, "idle": idle}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: relay plain|load|boson|cluster|compare [flags]")
 		os.Exit(2)

@@ -137,7 +137,7 @@ func (s *server) memory() (int64, error) {
 
 // cpu is what the server has used so far.
 func (s *server) cpu() time.Duration {
-	cpu, err := bench.ProcessCPU(s.cmd.Process.Pid)
+	cpu, _, err := bench.ProcessUse(s.cmd.Process.Pid)
 	if err != nil {
 		return 0
 	}
