@@ -43,6 +43,7 @@ func (c *Conn) Input(now time.Duration, datagram []byte, out Receiver) error {
 				c.state = Connected
 				c.lastReliable = now
 			}
+			c.heard = now
 		case unknownPeer, unknownPeerTraced:
 			// Such a datagram proves nothing: it may ask to connect, or give up.
 			known = false
