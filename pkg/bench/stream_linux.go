@@ -194,14 +194,21 @@ func (w *streamWire) write(b []byte) error {
 		w.unsent = append(w.unsent, b...)
 		return nil
 	}
-	n, err := unix.Write(w.u.fd, b)
-	if err == unix.EAGAIN || err == unix.EINTR {
-		n, err = 0, nil
+	if len(b) == 0 {
+		return nil
 	}
-	if err == nil && n < len(b) {
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(w.u.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	switch errno {
+	case 0:
+	case unix.EAGAIN, unix.EINTR:
+		n = 0
+	default:
+		return errno
+	}
+	if int(n) < len(b) {
 		w.unsent = append(w.unsent, b[n:]...)
 	}
-	return err
+	return nil
 }
 
 // sweep implements wire.
