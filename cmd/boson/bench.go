@@ -88,6 +88,7 @@ of order, a question was refused, or a connection was lost.`,
 	f.IntVar(&opt.Bytes, "bytes", 64, fmt.Sprintf("bytes of an event's content, at least %d, JSON %d", bench.MinBytes, bench.MinBytesJSON))
 	f.BoolVar(&opt.Reliable, "reliable", false, "send events reliably")
 	f.BoolVar(&opt.Encrypt, "encrypt", false, "encrypt the events")
+	f.BoolVar(&opt.Insecure, "insecure", false, "accept any certificate on secure WebSockets")
 	f.StringVar(&transport, "transport", "udp", "udp, tcp, ws or wss")
 	f.StringVar(&protocol, "protocol", "v18", "serialization: v16, v18, or on WebSockets json")
 	f.StringVar(&from, "from", "", "network of this machine whose addresses the players connect from in turn, as 127.1.0.0/24")

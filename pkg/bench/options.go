@@ -71,7 +71,10 @@ type Options struct {
 	// Reliable events must all arrive, once and in order.
 	Reliable bool
 	// Encrypt the events.
-	Encrypt   bool
+	Encrypt bool
+	// Insecure has secure WebSockets take any certificate, as one that a server made
+	// for itself.
+	Insecure  bool
 	Transport client.Transport
 	// Protocol is GpBinaryV16, GpBinaryV18, the default, or on WebSockets JSON.
 	Protocol photon.Protocol

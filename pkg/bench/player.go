@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -143,5 +144,9 @@ func (o *Options) greet(ctx context.Context, address string, auth photon.Params)
 }
 
 func (o *Options) peerOptions() client.Options {
-	return client.Options{Transport: o.Transport, Protocol: o.Protocol, AppID: o.AppID}
+	c := client.Options{Transport: o.Transport, Protocol: o.Protocol, AppID: o.AppID}
+	if o.Insecure {
+		c.TLS = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // on request, for self-signed certificates
+	}
+	return c
 }

@@ -15,8 +15,8 @@ import (
 // The load of "boson bench" goes the whole way on every transport, and counts
 // every event.
 func TestBench(t *testing.T) {
-	up := Start(t, nil)
-	for _, f := range Forms {
+	up := Start(t, secure)
+	for _, f := range append([]Form{{client.SecureWebSocket, photon.GpBinaryV18}, {client.SecureWebSocket, photon.JSON}}, Forms...) {
 		for _, plain := range []bool{false, true} {
 			if plain && f.Transport == client.SecureWebSocket {
 				continue // is never in a batched loop
@@ -30,7 +30,8 @@ func TestBench(t *testing.T) {
 				opt := bench.Options{
 					NameServer: address(up.NameServer(), f.Transport), Transport: f.Transport, Protocol: f.Protocol, Plain: plain,
 					Rooms: 3, Players: 4, Rate: 50, Bytes: 100, Reliable: true, Encrypt: plain && f.Protocol != photon.JSON, Loops: 2,
-					Ramp: time.Millisecond, Warmup: -1, Duration: 400 * time.Millisecond,
+					Insecure: true,
+					Ramp:     time.Millisecond, Warmup: -1, Duration: 400 * time.Millisecond,
 				}
 				res, err := bench.Run(t.Context(), opt)
 				if err != nil {
