@@ -52,8 +52,7 @@ func wantTold(t *testing.T, c *plugintest.Client, want ...string) {
 
 func wantPhase(t *testing.T, c *plugintest.Client, want string) {
 	t.Helper()
-	r := c.Call(photon.OpGetProperties, photon.Param(photon.ParamProperties, byte(1)))
-	if phase, _ := r.Get(photon.ParamGameProperties).(*plugin.Table).Get(KeyPhase); phase != want {
+	if phase, _ := c.RoomProperties().Get(KeyPhase); phase != want {
 		t.Errorf("phase is %v, want %s", phase, want)
 	}
 }

@@ -52,9 +52,7 @@ func moves(a, b *plugintest.Client, cells ...int32) {
 // wantState asks a client for the room's properties.
 func wantState(t *testing.T, c *plugintest.Client, board string, turn, winner int32) {
 	t.Helper()
-	r := c.Call(photon.OpGetProperties, photon.Param(photon.ParamProperties, byte(1)))
-	ok(t, r)
-	p := r.Get(photon.ParamGameProperties).(*plugin.Table)
+	p := c.RoomProperties()
 	for key, want := range map[string]any{keyBoard: board, keyTurn: turn, keyWinner: winner} {
 		if got, _ := p.Get(key); got != want {
 			t.Errorf("%s is %v, want %v", key, got, want)
