@@ -121,6 +121,14 @@ func TestIdlePlayersAreThrownOut(t *testing.T) {
 	})
 }
 
+func TestNobodyIsIdleAfterTheMatch(t *testing.T) {
+	bubble(t, plugin.Config{"players": "1", "countdown": "0s", "length": "5s", "idle": "10s"}, func(t *testing.T, s *plugintest.Server, ann *plugintest.Client) {
+		time.Sleep(time.Minute)
+		wantPhase(t, ann, Over)
+		wantTold(t, ann, "started 5", "ended")
+	})
+}
+
 func TestCheckConfig(t *testing.T) {
 	for key, bad := range map[string]string{"players": "0", "countdown": "5", "length": "long", "idle": "-1s"} {
 		if err := (Factory{}).CheckConfig(plugin.Config{key: bad}); err == nil || !strings.HasPrefix(err.Error(), key+" is ") {

@@ -20,6 +20,9 @@ func table(t *testing.T, test func(t *testing.T, s *plugintest.Server, ann, bob 
 		ann, bob := s.Client("ann"), s.Client("bob")
 		ok(t, ann.Create("room", options...))
 		refused(t, ann, EvMove, int32(0)) // nobody to play with
+		if r := s.Client("ann").Join("room"); r.ReturnCode != photon.ReturnJoinFailedFoundActiveJoiner {
+			t.Errorf("ann against herself: %d %s", r.ReturnCode, r.Debug)
+		}
 		ok(t, bob.Join("room"))
 		test(t, s, ann, bob)
 	})
