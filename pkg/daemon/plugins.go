@@ -10,6 +10,8 @@ import (
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/gameserver"
 	"github.com/boson-project/boson/pkg/plugin"
+	_ "github.com/boson-project/boson/pkg/plugin/store"    // builtin:store
+	_ "github.com/boson-project/boson/pkg/plugin/webhooks" // builtin:webhooks
 	"github.com/boson-project/boson/pkg/webcall"
 )
 
@@ -94,7 +96,7 @@ func (p *plugins) close() {
 }
 
 func loadOf(a *config.PluginApp) gameserver.Load {
-	onRejoin, onJoin := a.Loads()
+	onRejoin, onJoin := appLoads(a)
 	switch {
 	case onJoin:
 		return gameserver.LoadJoin
@@ -112,9 +114,21 @@ func loads(cfg config.Plugins) func(appID string) (onRejoin, onJoin bool) {
 		}
 		for _, id := range [...]string{appID, "*"} {
 			if i := slices.IndexFunc(cfg.Apps, func(a config.PluginApp) bool { return a.AppID == id }); i >= 0 {
-				return cfg.Apps[i].Loads()
+				return appLoads(&cfg.Apps[i])
 			}
 		}
 		return false, false
 	}
+}
+
+// appLoads says which joins may load a room: as the configuration says, and as
+// the compiled-in plugin itself does.
+func appLoads(a *config.PluginApp) (onRejoin, onJoin bool) {
+	onRejoin, onJoin = a.Loads()
+	f, _ := plugin.Registered(strings.TrimPrefix(a.Factory, "builtin:"))
+	if l, ok := f.(plugin.Loader); ok {
+		rejoin, join := l.Loads(plugin.Config(a.Config))
+		onRejoin, onJoin = onRejoin || rejoin, onJoin || join
+	}
+	return onRejoin, onJoin
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,8 +59,11 @@ func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (*Up, error) {
 	if u.gs, err = newGameServer(cfg, log); err != nil {
 		return nil, err
 	}
+	others := listedRegions(cfg)
 	u.ns, err = newNameServer(cfg, log, func() []nameserver.Region {
-		return []nameserver.Region{{Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name, Masters: u.ms.set}}
+		own := nameserver.Region{Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name, Masters: u.ms.set,
+			Full: func(appID string) bool { return slices.Contains(u.ms.master.Full(), appID) }}
+		return append([]nameserver.Region{own}, others...)
 	})
 	if err != nil {
 		return nil, err
@@ -103,6 +107,9 @@ func (u *Up) Master() []app.Bound { return u.ms.Bound() }
 
 // GameServer returns where the game server listens for clients.
 func (u *Up) GameServer() []app.Bound { return u.gs.Bound() }
+
+// GameServerLimitHits says how often limits struck the game server's clients.
+func (u *Up) GameServerLimitHits() []app.LimitHits { return u.gs.LimitHits() }
 
 // Rooms is the number of rooms on the game server.
 func (u *Up) Rooms() int { return u.gs.game.Stats().Rooms }

@@ -138,6 +138,9 @@ type search struct {
 
 // choose finds a room by the rule of the mode (loadbalancing-matchmaking.md 4.2).
 func (a *App) choose(l *lobby, s *search, mode photon.MatchmakingMode) *room {
+	if l.id.Type == SQL {
+		return l.oldest(s)
+	}
 	list := l.candidates(s)
 	if list == nil || list.len == 0 {
 		return nil

@@ -31,6 +31,7 @@ type Record struct {
 	Reserved      bool // handed out by a master, not yet created on the game server
 	Closing       bool
 	Persistent    bool
+	CheckUser     bool // a user id may be in the room once
 
 	MaxPlayers    int32               // 0 is unlimited
 	Players       int32               // active and inactive actors

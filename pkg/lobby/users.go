@@ -108,6 +108,32 @@ func (a *App) tidy(now time.Time, u *user) {
 	}
 }
 
+// Seated says that a user is active in some room, as far as is known. A client
+// that has just come to a master has left its room, but the game server's word of
+// it may still be on the way: whoever asks for such a user should wait a moment.
+func (a *App) Seated(id string) bool {
+	u := a.users[id]
+	return u != nil && u.isActive()
+}
+
+// Ending says that a room may have ended without a master's knowing: as far as is
+// known, nobody but this user is in it, or was sent to create it.
+func (a *App) Ending(id, name string) bool {
+	r := a.rooms[name]
+	switch {
+	case r == nil:
+		return false
+	case r.state == reserved:
+		return r.resv.id != 0 && r.resv.user == id
+	}
+	return r.state == live && r.rec.Players == 1 && a.users[id].activeIn(r)
+}
+
+// activeIn is false for a nil user.
+func (u *user) activeIn(r *room) bool {
+	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool { return s.room == r && s.active > 0 })
+}
+
 func (u *user) isActive() bool {
 	return slices.ContainsFunc(u.seats, func(s seat) bool { return s.active > 0 })
 }

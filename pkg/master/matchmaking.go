@@ -107,6 +107,9 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 		respondError(p, app.OpOf(r), err)
 		return
 	}
+	if s.settle(p, r, p.app.lobby.Ending(p.token.UserID, q.name)) {
+		return
+	}
 	match, err := p.app.lobby.Create(p.now, lobby.CreateRequest{
 		User: p.token.UserID, Name: q.name, Lobby: q.lobby, Expected: q.expected, Options: q.options,
 	})
@@ -114,6 +117,9 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
+	if s.settle(p, r, p.app.lobby.Seated(p.token.UserID)) {
+		return
+	}
 	q, err := p.roomRequest(r, photon.ParamGameProperties)
 	if err != nil {
 		respondError(p, app.OpOf(r), err)
@@ -136,6 +142,9 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
+	if s.settle(p, r, p.app.lobby.Seated(p.token.UserID)) {
+		return
+	}
 	// Old clients and JavaScript send the new room's properties as 251; 248 is
 	// the filter here.
 	q, err := p.roomRequest(r, photon.ParamProperties)
@@ -161,6 +170,11 @@ func (s *Server) send(p *request, op app.Op, match lobby.Match, err error) {
 	case err != nil:
 		respondError(p, op, err)
 	case match.Reservation != 0:
+		if !p.app.takeRoom(p.token.AppID) {
+			p.app.lobby.Release(p.now, match.Room, match.Reservation)
+			p.Respond(op, photon.ReturnServerFull, "the application has as many rooms as it may", nil)
+			return
+		}
 		s.place(p.peer, op, match)
 	case match.Server == "":
 		p.app.awaitPlacement(p.peer, op, match.Room)

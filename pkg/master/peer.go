@@ -1,6 +1,7 @@
 package master
 
 import (
+	"slices"
 	"time"
 
 	"github.com/boson-project/boson/pkg/app"
@@ -28,6 +29,9 @@ type peer struct {
 	gone       bool
 	slot       int // of the application's slots
 	lobbyStats bool
+	// settled is until when the master waits for the word that this client has
+	// left its room; see settle.
+	settled time.Time
 	// busy is set while an operation waits for a game server. Later operations
 	// wait behind it, so that answers keep the order of the questions.
 	busy    bool
@@ -105,6 +109,36 @@ func (p *peer) resume(now time.Time) {
 	}
 }
 
+const (
+	// settleTime is how long after its coming to the master a client may be in a
+	// room as far as the master knows: game servers tell of a leave within some
+	// ten milliseconds. Afterwards it is another connection of that user.
+	settleTime = 250 * time.Millisecond
+	settlePoll = 5 * time.Millisecond
+)
+
+// settle says whether a create or join has to wait because the client may have
+// left a room so recently that the master does not know yet. Without it a quick
+// return from a room would be taken for a second connection of the same user,
+// for which that room is not open, and the name of a room that has just ended
+// for taken. unsure says that the answer may hang on that. The operation comes again.
+func (s *Server) settle(p *request, r *photon.Request, unsure bool) bool {
+	if !unsure || !p.now.Before(p.settled) {
+		return false
+	}
+	p.busy = true
+	p.waiting = slices.Insert(p.waiting, 0, *r)
+	s.asking.Go(func() {
+		time.Sleep(settlePoll)
+		s.post(p.appKey, func(_ *application, now time.Time) {
+			if !p.gone {
+				p.resume(now)
+			}
+		})
+	})
+	return true
+}
+
 // Closed implements app.Handler.
 func (p *peer) Closed(transport.Reason) {
 	p.rpc.Close()
@@ -177,6 +211,10 @@ func (p *peer) admit(op app.Op, lobbyStats bool, token *secure.Token, data *gpbi
 		p.gate.Fail(op, err)
 		return
 	}
+	if err := p.EnterApp(token.AppID); err != nil {
+		p.gate.Fail(op, err)
+		return
+	}
 	p.token, p.appKey = token, p.server.opt.Auth.AppKey(token)
 	// It enters before the gate opens, so that no operation comes earlier. Who
 	// was closed meanwhile leaves again: Closed does that only for open gates.
@@ -203,8 +241,8 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 	if p.gone {
 		return
 	}
-	if limit := a.server.opt.Auth.MaxCCU(p.token.AppID); limit > 0 && !a.lobby.Returning(now, p.token.UserID) {
-		if st := a.lobby.Stats(); int(st.Peers+st.Players) >= limit {
+	if limit := a.server.opt.Auth.Limits(p.token.AppID).MaxCCU; limit > 0 && !a.lobby.Returning(now, p.token.UserID) {
+		if !a.takePlayer(limit) {
 			p.gate.Revoke(op, app.Fail(photon.ReturnMaxCcuReached, "the application has as many players as it may"))
 			return
 		}
@@ -216,6 +254,7 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 		a.slots[p.slot] = map[*peer]struct{}{}
 	}
 	a.slots[p.slot][p] = struct{}{}
+	p.settled = now.Add(settleTime)
 	a.lobby.UserConnected(now, selfMaster, p.token.UserID)
 	params := photon.Params{
 		photon.Param(photon.ParamUserID, p.token.UserID),

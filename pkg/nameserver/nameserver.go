@@ -31,6 +31,9 @@ type Region struct {
 	// Seen is where this process sees the master; the zero Addr when it is on
 	// this machine.
 	Seen netip.Addr
+	// Full says whether an application has as many players as it may there; may
+	// be nil: then the master says so. It must not block.
+	Full func(appID string) bool
 }
 
 // Options of a name server.
@@ -194,7 +197,11 @@ func (s *Server) authenticate(p *peer, op app.Op, req *auth.Request) {
 		return
 	}
 	p.gate.Check(s.opt.Auth, op, req, func(token *secure.Token, data *gpbinary.Dictionary) {
-		params, err := s.admit(p, op, req, found, token, data)
+		err := p.EnterApp(token.AppID)
+		var params photon.Params
+		if err == nil {
+			params, err = s.admit(p, op, req, found, token, data)
+		}
 		if err != nil {
 			p.gate.Fail(op, err)
 			return
@@ -228,6 +235,10 @@ func (s *Server) masters(p *peer, op app.Op, req *auth.Request) ([]Region, error
 	})
 	if len(found) == 0 {
 		return nil, app.Fail(photon.ReturnInvalidRegion, fmt.Sprintf("region %.32q has no master for transport %s", req.Region, kind))
+	}
+	found = slices.DeleteFunc(found, func(r Region) bool { return r.Full != nil && r.Full(req.AppID) })
+	if len(found) == 0 {
+		return nil, app.Fail(photon.ReturnMaxCcuReached, "the application has as many players as it may")
 	}
 	return found, nil
 }

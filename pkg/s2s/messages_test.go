@@ -73,7 +73,7 @@ func TestAuthVector(t *testing.T) {
 func testRecord(name string) lobby.Record {
 	return lobby.Record{
 		App: "app\x001.0", Name: name, Lobby: lobby.ID{Name: "arena", Type: lobby.SQL},
-		Open: true, Visible: true, Persistent: true, MaxPlayers: 8, Players: 3, Inactive: 1,
+		Open: true, Visible: true, Persistent: true, CheckUser: true, MaxPlayers: 8, Players: 3, Inactive: 1,
 		Properties: gpbinary.NewHashtable(
 			gpbinary.Pair{Key: "map", Value: "forest"},
 			gpbinary.Pair{Key: "C0", Value: int32(7)},

@@ -47,6 +47,7 @@ const (
 	flagReserved   = 1 << 2
 	flagClosing    = 1 << 3
 	flagPersistent = 1 << 4
+	flagCheckUser  = 1 << 5
 )
 
 // sealedValue marks a property that the sender held as a value, not as
@@ -85,7 +86,7 @@ func appendRecord(b []byte, r *lobby.Record) ([]byte, error) {
 		}
 	}
 	flags := byte(0)
-	for i, on := range [...]bool{r.Open, r.Visible, r.Reserved, r.Closing, r.Persistent} {
+	for i, on := range [...]bool{r.Open, r.Visible, r.Reserved, r.Closing, r.Persistent, r.CheckUser} {
 		if on {
 			flags |= 1 << i
 		}
@@ -176,6 +177,7 @@ func parseRecord(pairs []gpbinary.Pair) (r lobby.Record, err error) {
 		Reserved:   flags&flagReserved != 0,
 		Closing:    flags&flagClosing != 0,
 		Persistent: flags&flagPersistent != 0,
+		CheckUser:  flags&flagCheckUser != 0,
 		MaxPlayers: field[int32](f, recordMaxPlayers), Players: field[int32](f, recordPlayers), Inactive: field[int32](f, recordInactive),
 		Users: field[[]string](f, recordUsers), InactiveUsers: field[[]string](f, recordInactives),
 		Expected: field[[]string](f, recordExpected), Excluded: field[[]string](f, recordExcluded),
