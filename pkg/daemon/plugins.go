@@ -55,6 +55,7 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 				MaxErrors: h.MaxErrors, MaxTimeouts: h.MaxTimeouts, ReconnectInterval: h.ReconnectInterval, Logger: log,
 			}),
 		}
+		log.Info().Str("app", a.AppID).Str("factory", a.Factory).Str("default", a.Default).Msg("rooms have plugins")
 		if a.AppID == "*" {
 			p.others = made
 		} else {
