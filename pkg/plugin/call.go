@@ -60,6 +60,9 @@ type Caller struct {
 	Nickname string
 	// Request is the client's operation, nil where none is waiting.
 	Request *photon.Request
+	// Fetch, if not nil, gets Request when a plugin first asks for it: for hosts
+	// that have it elsewhere.
+	Fetch func() *photon.Request
 }
 
 // Call is what all calls have in common. It is decided once. A call and its
@@ -108,6 +111,9 @@ func (c *Call) AuthCookie() map[string]any { return c.control.AuthCookie() }
 
 // Operation is the client's operation as it came, nil where no client waits.
 func (c *Call) Operation() *Operation {
+	if c.caller.Fetch != nil {
+		c.caller.Request, c.caller.Fetch = c.caller.Fetch(), nil
+	}
 	if c.caller.Request == nil {
 		return nil
 	}

@@ -43,6 +43,9 @@ func (f WebFlags) Has(flags WebFlags) bool { return f&flags == flags }
 // Operation is a client's operation as it came.
 type Operation struct{ request *photon.Request }
 
+// Request is the operation as hosts have it: undecoded.
+func (o *Operation) Request() *photon.Request { return o.request }
+
 // Code is the operation's code.
 func (o *Operation) Code() byte { return byte(o.request.Code) }
 
