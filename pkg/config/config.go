@@ -13,6 +13,7 @@ type Config struct {
 	Log     Log     `yaml:"log" doc:"what is logged and how"`
 	Cluster Cluster `yaml:"cluster" doc:"the cluster that this server belongs to"`
 	Apps    Apps    `yaml:"apps" doc:"applications (AppId) and their players"`
+	Plugins Plugins `yaml:"plugins" doc:"rules of your own for rooms; docs/plugins.md"`
 	Limits  Limits  `yaml:"limits" doc:"what one client may cost; ordinary games stay far below"`
 	TLS     TLS     `yaml:"tls" doc:"certificate for secure WebSocket listeners"`
 	Admin   Admin   `yaml:"admin" doc:"HTTP for operators: health, metrics, pprof"`
@@ -204,6 +205,7 @@ func Default() *Config {
 			MaxEmptyRoomTTL: 60 * time.Second,
 			Auth: Auth{MaxConcurrent: 50, MaxQueued: 5000, QueueTimeout: 20 * time.Second, RequestTimeout: 30 * time.Second,
 				MaxErrors: 10, MaxBackoff: 10 * time.Second}},
+		Plugins: defaultPlugins(),
 		Limits: Limits{MaxMessageSize: 512000, MaxQueuedBytes: 2_000_000, MaxMessagesPerSecond: 5000, MaxPeers: 100000,
 			MaxPeersPerAddress: 5000, InitTimeout: 10 * time.Second, AuthTimeout: 30 * time.Second, IdleTimeout: 15 * time.Second},
 		Policy: Policy{Ports: "4530-4533,9090-9093"},

@@ -42,6 +42,7 @@ func TestSampleFileIsTheDefaults(t *testing.T) {
 	}
 	cfg.Apps.Allow, cfg.Cluster.Gossip.Join, cfg.NameServer.Regions = nil, nil, nil
 	cfg.Apps.Rules, cfg.Apps.Auth.Providers = nil, nil
+	cfg.Plugins.Apps, cfg.Plugins.HTTP.Allow = nil, nil
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("the sample reads as\n%+v\nwant\n%+v", cfg, want)
 	}

@@ -31,6 +31,9 @@ func (c *Config) Validate() error {
 	if err := c.Apps.validate(); err != nil {
 		return err
 	}
+	if err := c.Plugins.validate(); err != nil {
+		return err
+	}
 	if c.Cluster.Name == "" {
 		return fmt.Errorf("cluster.name is empty")
 	}

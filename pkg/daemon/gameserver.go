@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,7 @@ type gameServerNode struct {
 	log       zerolog.Logger
 	game      *gameserver.Server
 	publisher *s2s.Publisher
+	plugins   *plugins
 	id        string
 	key       []byte
 	started   time.Time
@@ -78,10 +80,13 @@ func newGameServer(cfg *config.Config, log zerolog.Logger) (*gameServerNode, err
 	n.publisher = s2s.NewPublisher(func(r *lobby.Record, err error) {
 		log.Warn().Err(err).Str("room", r.Name).Msg("room can't be published to masters")
 	})
+	if n.plugins, err = newPlugins(cfg, log); err != nil {
+		return nil, err
+	}
 	n.game = gameserver.New(gameserver.Options{
 		Auth: a, Directory: n, Tokenless: cfg.Apps.Tokenless, AuthTimeout: cfg.Limits.AuthTimeout,
 		TokenLife: cfg.Apps.TokenLife, MaxRooms: cfg.GameServer.MaxRooms, Logger: log,
-		Room: room.Config{MaxEmptyRoomTTL: cfg.Apps.MaxEmptyRoomTTL},
+		Room: room.Config{MaxEmptyRoomTTL: cfg.Apps.MaxEmptyRoomTTL}, Plugins: n.plugins.of,
 	})
 	n.Server, err = appServer("gameserver", cfg, cfg.GameServer.Listen, nil, log, n.game)
 	return n, err
@@ -155,8 +160,16 @@ func (n *gameServerNode) metrics() prometheus.Collector {
 	return admin.NewServerMetrics("gs", n.Server,
 		admin.Gauge{Name: "rooms", Help: "rooms", Read: func() float64 { return float64(n.game.Stats().Rooms) }},
 		admin.Gauge{Name: "reservations", Help: "names kept for clients that masters sent", Read: func() float64 { return float64(n.game.Stats().Reservations) }},
+		n.pluginCount("plugin_calls_total", "callbacks that plugins were asked in", &n.game.PluginCounters.Calls),
+		n.pluginCount("plugin_panics_total", "panics in plugins", &n.game.PluginCounters.Panics),
+		n.pluginCount("plugin_slow_total", "callbacks that held up their room for more than 50 ms", &n.game.PluginCounters.Slow),
+		n.pluginCount("plugin_failed_total", "calls that plugins failed", &n.game.PluginCounters.Failed),
 		admin.Gauge{Name: "load_level", Help: "0 lowest to 4 highest", Read: func() float64 { return float64(n.Level()) }},
 	)
+}
+
+func (n *gameServerNode) pluginCount(name, help string, v *atomic.Int64) admin.Gauge {
+	return admin.Gauge{Name: name, Help: help, Counter: true, Read: func() float64 { return float64(v.Load()) }}
 }
 
 // clusterChanged follows the masters that gossip knows. A link that is up
@@ -358,11 +371,20 @@ func (n *gameServerNode) Ready() error {
 	return errors.New("no link to a master yet")
 }
 
+// saveTimeout is how long plugins have to save rooms when the server stops.
+const saveTimeout = stopTimeout * 7 / 10
+
 // Stop implements Node.
 func (n *gameServerNode) Stop(ctx context.Context) error {
 	n.game.Stop()
+	saving, saved := context.WithTimeout(ctx, saveTimeout)
+	if err := n.game.CloseRooms(saving, "the server is stopping"); err != nil {
+		n.log.Warn().Int("rooms", n.game.Stats().Rooms).Msg("plugins did not end their rooms in time; what they were saving may be lost")
+	}
+	saved()
 	err := n.Shutdown(ctx)
 	n.game.Close()
+	n.plugins.close()
 	n.send(&s2s.Goodbye{Reason: "shutdown"})
 	n.cancel()
 	n.publisher.Close()

@@ -74,7 +74,7 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
 		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
-		LostHold: cfg.Master.LostHold, Logger: log,
+		LostHold: cfg.Master.LostHold, Loads: loads(cfg.Plugins), Logger: log,
 	})
 	if cfg.Master.S2S == "" {
 		return nil, fmt.Errorf("master.s2s is empty: game servers could not reach the master")

@@ -30,8 +30,10 @@ type peer struct {
 	// keep their order: all of them go through the room while it is set.
 	game atomic.Pointer[game]
 	left atomic.Int32 // how often it left a room
-	// seat is only touched on the fiber of game.
-	seat *room.Seat
+	// seat, and entry while the room's plugin decides about it, are only touched
+	// on the fiber of game.
+	seat  *room.Seat
+	entry *room.Entry
 }
 
 // Connect implements app.Application.
@@ -69,6 +71,9 @@ func (p *peer) Operation(r *photon.Request) {
 	}
 	if g := p.game.Load(); g != nil {
 		if !g.fiber.Post(message{kind: operation, peer: p, request: r.Clone()}) {
+			if r.Code == photon.OpRaiseEvent && r.Delivery.Mode != photon.Reliable && r.Delivery.Mode != photon.ReliableUnsequenced {
+				return // dropped, as the network may do
+			}
 			p.Disconnect(photon.ReturnOperationLimitReached, "the room can't keep up", transport.ReasonRateLimit)
 		}
 		return

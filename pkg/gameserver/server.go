@@ -16,6 +16,7 @@ import (
 	"github.com/boson-project/boson/pkg/auth"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/plugin/host"
 	"github.com/boson-project/boson/pkg/room"
 )
 
@@ -43,13 +44,19 @@ type Options struct {
 	TokenLife time.Duration
 	// MaxRooms at once; 0 is no limit.
 	MaxRooms int
-	Logger   zerolog.Logger
+	// Plugins returns the plugins of an application, nil for none. It is asked for
+	// each new room, from any goroutine. A nil function is none for all.
+	Plugins func(appID string) *Plugins
+	Logger  zerolog.Logger
 }
 
 type gameKey struct{ app, name string }
 
 // Server is the game server application.
 type Server struct {
+	// PluginCounters count what the plugins of all rooms do.
+	PluginCounters host.Counters
+
 	opt    Options
 	router app.Router[*peer]
 	log    zerolog.Logger
@@ -236,6 +243,18 @@ func (s *Server) Stop() {
 	s.stopping.Store(true)
 }
 
+// CloseRooms ends all rooms, their players being told why, and waits until
+// plugins have saved what they want, or ctx ends.
+func (s *Server) CloseRooms(ctx context.Context, reason string) error {
+	s.SetDraining(true)
+	s.mu.Lock()
+	for _, g := range s.games {
+		g.fiber.PostAlways(message{kind: closeRoom, text: reason})
+	}
+	s.mu.Unlock()
+	return s.Drain(ctx)
+}
+
 // Close waits until every room's fiber has run out of work. The app.Server
 // must have shut down before.
 func (s *Server) Close() {
@@ -246,7 +265,13 @@ func (s *Server) Close() {
 	}
 	s.mu.Unlock()
 	for _, g := range all {
+		if h := g.host.Load(); h != nil {
+			h.Cancel() // it may hold the fiber
+		}
 		g.fiber.Close()
 		g.stopTimer()
+		if h := g.host.Load(); h != nil {
+			h.Abandon()
+		}
 	}
 }

@@ -151,7 +151,14 @@ func typed[T any](r *Request, p ParamCode, what string) (v T, ok bool, err error
 func (r *Request) Bool(p ParamCode) (bool, bool, error) { return typed[bool](r, p, "bool") }
 
 // String returns a string.
-func (r *Request) String(p ParamCode) (string, bool, error) { return typed[string](r, p, "string") }
+func (r *Request) String(p ParamCode) (string, bool, error) {
+	if b, ok := r.Raw(p); ok && r.Protocol != JSON {
+		if s, ok := gpbinary.ReadString(gpbinary.Version(r.Protocol), b); ok {
+			return s, true, nil
+		}
+	}
+	return typed[string](r, p, "string")
+}
 
 // Hashtable returns a table with string keys from JSON, any keys otherwise.
 func (r *Request) Hashtable(p ParamCode) (*gpbinary.Hashtable, bool, error) {
@@ -274,6 +281,18 @@ func integral(f float64) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
+}
+
+// WebFlags returns parameter 234: a byte, or the bool of older clients, for
+// WebHTTPForward. Anything else is no flags (plugins.md 2.4).
+func (r *Request) WebFlags() WebFlags {
+	if n, ok, err := r.Byte(ParamWebFlags); err == nil && ok {
+		return WebFlags(n)
+	}
+	if on, _, err := r.Bool(ParamWebFlags); err == nil && on {
+		return WebHTTPForward
+	}
+	return 0
 }
 
 // Content returns the parameter undecoded, to be relayed. It aliases the message.

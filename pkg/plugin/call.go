@@ -35,9 +35,11 @@ func (s Status) String() string {
 
 // Decision is what a plugin said about a call.
 type Decision struct {
-	Status  Status // Succeeded, Failed or Canceled
-	Message string // of Fail: the response's debug message
-	Data    map[byte]any
+	Status Status // Succeeded, Failed or Canceled
+	// Of Fail: the response's return code, debug message and parameters.
+	ReturnCode photon.ReturnCode
+	Message    string
+	Data       map[byte]any
 }
 
 // Control is the host's side of a call. Plugins have no use for it.
@@ -49,6 +51,8 @@ type Control interface {
 	Decide(d Decision) error
 	// Misused is told of a decision that came too late.
 	Misused(err error)
+	// Deferred is told that the decision was postponed.
+	Deferred()
 	// AuthCookie returns what the authentication provider keeps about the caller;
 	// nil for none.
 	AuthCookie() map[string]any
@@ -60,9 +64,9 @@ type Caller struct {
 	Nickname string
 	// Request is the client's operation, nil where none is waiting.
 	Request *photon.Request
-	// Fetch, if not nil, gets Request when a plugin first asks for it: for hosts
-	// that have it elsewhere.
-	Fetch func() *photon.Request
+	// Source, if not nil, has the operation where Request is nil, and is asked when
+	// a plugin first wants it: for hosts that have it elsewhere.
+	Source interface{ Request() *photon.Request }
 }
 
 // Call is what all calls have in common. It is decided once. A call and its
@@ -111,8 +115,8 @@ func (c *Call) AuthCookie() map[string]any { return c.control.AuthCookie() }
 
 // Operation is the client's operation as it came, nil where no client waits.
 func (c *Call) Operation() *Operation {
-	if c.caller.Fetch != nil {
-		c.caller.Request, c.caller.Fetch = c.caller.Fetch(), nil
+	if c.caller.Request == nil && c.caller.Source != nil {
+		c.caller.Request = c.caller.Source.Request()
 	}
 	if c.caller.Request == nil {
 		return nil
@@ -132,7 +136,13 @@ func (c *Call) Continue() error { return c.decide(Decision{Status: Succeeded}) }
 // the message, and data as parameters of the response. Where no client waits the
 // message is only logged. Errors are those of Continue, but RefusedError.
 func (c *Call) Fail(message string, data map[byte]any) error {
-	return c.decide(Decision{Status: Failed, Message: message, Data: data})
+	return c.FailWith(photon.ReturnPluginReportedError, message, data)
+}
+
+// FailWith is Fail with another return code, for plugins that refuse for a
+// reason that clients know by number.
+func (c *Call) FailWith(rc photon.ReturnCode, message string, data map[byte]any) error {
+	return c.decide(Decision{Status: Failed, ReturnCode: rc, Message: message, Data: data})
 }
 
 func (c *Call) decide(d Decision) error {
@@ -156,6 +166,7 @@ func (c *Call) postpone() error {
 		return ErrProcessed
 	}
 	c.status = Deferred
+	c.control.Deferred()
 	return nil
 }
 

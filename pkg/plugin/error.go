@@ -72,3 +72,7 @@ func (c ErrorCode) String() string {
 	}
 	return "ErrorCode(" + strconv.Itoa(int(c)) + ")"
 }
+
+// ErrNoSuchPlugin is a factory's answer to a name that it does not know: the
+// client is refused with PluginMismatch.
+var ErrNoSuchPlugin = errors.New("plugin: no such plugin")

@@ -20,25 +20,13 @@ type (
 	ReceiverGroup = photon.ReceiverGroup
 	// JoinMode is how a client wants to enter.
 	JoinMode = photon.JoinMode
+	// WebFlags say how an operation is forwarded to a web service, for example
+	// photon.WebHTTPForward.
+	WebFlags = photon.WebFlags
 )
 
 // NewTable returns a table of pairs.
 func NewTable(pairs ...Pair) *Table { return gpbinary.NewHashtable(pairs...) }
-
-// WebFlags say how an operation is forwarded to a web service (plugins.md 2.4).
-// The other three count only together with HTTPForward.
-type WebFlags byte
-
-// The flags.
-const (
-	HTTPForward    WebFlags = 1
-	SendAuthCookie WebFlags = 2
-	SendSync       WebFlags = 4
-	SendState      WebFlags = 8
-)
-
-// Has says whether all of these flags are set.
-func (f WebFlags) Has(flags WebFlags) bool { return f&flags == flags }
 
 // Operation is a client's operation as it came.
 type Operation struct{ request *photon.Request }

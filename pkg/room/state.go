@@ -124,6 +124,10 @@ func (r *Room) State(now time.Duration, wall time.Time) (s *State, lost int) {
 	closing := len(r.active) == 0
 	for i, info := range r.Actors() {
 		a := r.actors[i]
+		if a.unborn() {
+			continue
+		}
+		info.Active = a.active()
 		sa := StateActor{ActorNr: a.nr, UserID: a.userID, Nickname: info.Nickname}
 		if closing {
 			sa.DeactivationTime = wall.Add(a.inactive - now).UTC().Format(time.RFC3339Nano)

@@ -128,7 +128,7 @@ func lively(t *testing.T, p photon.Protocol) (w *world, ann, bob *client) {
 	if err := bob.do(photon.OpChangeGroups, with(photon.ParamAdd, []byte{3, 200})); err != nil {
 		t.Fatal(err)
 	}
-	w.room.Remove(w.now, 3, true, photon.ReturnUserBlocked, "kicked")
+	w.room.Remove(w.now, 3, Removal{Exclude: true, Code: photon.ReturnUserBlocked, Text: "kicked"})
 	return w, ann, bob
 }
 
@@ -332,14 +332,14 @@ func TestStateFirstJoin(t *testing.T) {
 	s, _ := w.saved()
 	v := load(t, s, 0)
 	stranger := v.client(photon.GpBinaryV18, "stranger")
-	_, err := v.room.Join(v.now, stranger.request(photon.OpJoinGame, []par{with(photon.ParamJoinMode, byte(photon.RejoinOnly))}), stranger.joiner())
+	_, err := joinRoom(v.room, v.now, stranger.request(photon.OpJoinGame, []par{with(photon.ParamJoinMode, byte(photon.RejoinOnly))}), stranger.joiner())
 	stranger.fails(err, photon.ReturnJoinFailedWithRejoinerNotFound)
 	if !v.room.Done() {
 		t.Error("the room is there without anybody")
 	}
 	v = load(t, s, 0)
 	creator := v.client(photon.GpBinaryV18, "stranger")
-	seat, err := v.room.Join(v.now, creator.request(photon.OpCreateGame, nil), creator.joiner())
+	seat, err := joinRoom(v.room, v.now, creator.request(photon.OpCreateGame, nil), creator.joiner())
 	if creator.entered(seat, err) != nil || seat.ActorNr() != 4 {
 		t.Errorf("creator: %v", err)
 	}
@@ -481,7 +481,7 @@ func fuzzLoad(t *testing.T, s *State) {
 	}
 	for _, p := range protocols {
 		c := v.client(p, "newcomer "+p.String())
-		seat, err := v.room.Join(v.now, c.request(photon.OpJoinGame, nil), c.joiner())
+		seat, err := joinRoom(v.room, v.now, c.request(photon.OpJoinGame, nil), c.joiner())
 		if c.entered(seat, err) != nil {
 			return
 		}

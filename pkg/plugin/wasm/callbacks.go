@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/plugin"
 	"github.com/boson-project/boson/pkg/plugin/wasm/abi"
 )
@@ -61,7 +62,11 @@ func (r *room) OnRaiseEvent(c *plugin.RaiseEventCall) {
 		r.fail(&c.Call, err)
 		return
 	}
-	r.begin(&c.Call).Int(abi.KeyActorNr, c.ActorNr)
+	t := &r.args // not begin: it is always the same operation
+	t.Reset()
+	t.Text(photon.ParamUserID, c.UserID())
+	t.Text(photon.ParamNickName, c.Nickname())
+	t.Int(abi.KeyActorNr, c.ActorNr)
 	r.ask(abi.OnRaiseEvent, c, abi.RaiseEvent{RaiseEventRequest: c.Request})
 }
 

@@ -188,10 +188,14 @@ func (r *room) serveCall(op abi.Op, o openCall, q *abi.Reader, t *abi.Table) err
 		return call.Continue()
 	case abi.OpFail:
 		text, data := cut(q.Text(abi.KeyMessage), maxText), q.Params(photon.ParamData, true)
-		if q.Err != nil {
-			return q.Err
+		rc, ok, err := q.Int32(abi.KeyReturnCode)
+		if err != nil || q.Err != nil || rc != int32(int16(rc)) {
+			return errors.Join(abi.ErrArgument, err, q.Err)
 		}
-		return call.Fail(text, data)
+		if !ok {
+			rc = int32(photon.ReturnPluginReportedError)
+		}
+		return call.FailWith(photon.ReturnCode(rc), text, data)
 	case abi.OpCancel:
 		return cancel(o.call)
 	case abi.OpDefer:

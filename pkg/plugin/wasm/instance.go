@@ -26,8 +26,8 @@ const (
 	maxDepth = 32
 	// minBuffer is the smallest buffer for arguments that a guest is asked for, in bytes.
 	minBuffer = 1024
-	// maxTail is what is kept of the guest's last words, in bytes.
-	maxTail = 2048
+	// maxWords is what is kept of the guest's last words, in bytes.
+	maxWords = 2048
 	// ticksPerCheck: a host call in so many looks at the clock, for guests that do
 	// little else.
 	ticksPerCheck = 64
@@ -86,7 +86,7 @@ type instance struct {
 	hostCalls int
 	timeout   bool // the limit was hit
 
-	words tail
+	words words
 }
 
 // frame is what a call needs at one depth of nesting. A function object has a
@@ -102,10 +102,11 @@ type instanceKey struct{}
 
 func (m *Module) instantiate() (*instance, error) {
 	i := &instance{module: m, rooms: map[int64]*room{}, limit: startTimeout, calls: 1}
+	i.words.of = i
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").
 		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime().WithNanosleep(i.sleep).
-		WithStdout(&i.words).WithStderr(&i.words)
+		WithEnv("GOGC", os.Getenv("XGOGC")).WithEnv("GODEBUG", os.Getenv("XDEBUG")).WithStdout(&i.words).WithStderr(&i.words)
 	guest, err := m.runtime.InstantiateModule(i.ctx, m.compiled, config)
 	if err != nil {
 		return nil, i.explain("the plugin can't be started", err)
@@ -280,26 +281,22 @@ func (i *instance) drop(r *room) {
 	}
 }
 
-// tail keeps the end of what a guest writes to its standard output and error.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
+// words keeps the begin of what a guest writes to its standard output and error
+// during one call: programs say first why they end.
+type words struct {
+	of   *instance
+	call uint64
+	b    []byte
 }
 
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p[max(len(p)-maxTail, 0):]...)
-	if over := len(t.b) - maxTail; over > 0 {
-		t.b = append(t.b[:0], t.b[over:]...)
+// Write implements io.Writer. The guest calls it, so that no lock is needed.
+func (w *words) Write(p []byte) (int, error) {
+	if w.call != w.of.calls {
+		w.call, w.b = w.of.calls, w.b[:0]
 	}
+	w.b = append(w.b, p[:min(len(p), maxWords-len(w.b))]...)
 	return len(p), nil
 }
 
 // String returns what is kept, as legal text.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(bytes.ToValidUTF8(t.b, []byte("?")))
-}
+func (w *words) String() string { return string(bytes.ToValidUTF8(w.b, []byte("?"))) }

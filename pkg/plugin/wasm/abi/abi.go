@@ -81,7 +81,7 @@ type Op int32
 const (
 	// Of a call. Errors: those of plugin.Call.
 	OpContinue   Op = 1 // what changed in the request; null: removed
-	OpFail       Op = 2 // KeyMessage, ParamData: Hashtable with byte keys
+	OpFail       Op = 2 // KeyReturnCode (absent: 32752), KeyMessage, ParamData: Hashtable with byte keys
 	OpCancel     Op = 3
 	OpDefer      Op = 4
 	OpMisused    Op = 5 // the guest noticed a second decision

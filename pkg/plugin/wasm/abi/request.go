@@ -29,7 +29,7 @@ type (
 		JoinGame
 		Params *plugin.JoinParams
 	}
-	// RaiseEvent is RaiseEvent's.
+	// RaiseEvent is RaiseEvent's. Its content is not applied: see Content.
 	RaiseEvent struct{ *plugin.RaiseEventRequest }
 	// SetProperties is SetProperties'.
 	SetProperties struct{ *plugin.SetPropertiesRequest }

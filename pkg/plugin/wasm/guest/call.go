@@ -41,12 +41,6 @@ func (c *call) prepare(hook abi.Hook, core plugin.Call, q *abi.Reader) (run func
 		}
 		take(abi.Leave{LeaveGameRequest: x.Request})
 		c.call, run = x, func() { p.OnLeave(x) }
-	case abi.OnRaiseEvent:
-		x := &plugin.RaiseEventCall{Open: plugin.Open{Call: core}, ActorNr: q.Number(abi.KeyActorNr), Request: &plugin.RaiseEventRequest{}}
-		take(abi.RaiseEvent{RaiseEventRequest: x.Request})
-		content, ok := abi.Content(q.Request)
-		x.Request.SetContent(content, ok, c.room.unknown)
-		c.call, run = x, func() { p.OnRaiseEvent(x) }
 	case abi.BeforeSetProperties:
 		x := &plugin.BeforeSetPropertiesCall{Open: plugin.Open{Call: core}, ActorNr: q.Number(abi.KeyActorNr), Request: &plugin.SetPropertiesRequest{}}
 		take(abi.SetProperties{SetPropertiesRequest: x.Request})
@@ -84,18 +78,19 @@ func (c *call) Decide(d plugin.Decision) error {
 		}
 	case plugin.Failed:
 		op = abi.OpFail
+		t.Number(abi.KeyReturnCode, int32(d.ReturnCode))
 		t.Text(abi.KeyMessage, cut(d.Message))
 		t.Params(photon.ParamData, d.Data)
 	}
 	delete(c.room.deferred, c.id)
-	c.before = nil
+	c.args = nil
 	_, err := c.room.call(op, c, t)
 	return err
 }
 
 // changes writes what the plugin changed in the request.
 func (c *call) changes(t *abi.Table) error {
-	if c.before == nil {
+	if e, ok := c.request.(*eventRequest); ok && e.same() {
 		return nil
 	}
 	now := &c.room.now
@@ -106,17 +101,26 @@ func (c *call) changes(t *abi.Table) error {
 	if err != nil {
 		return err
 	}
-	var fields photon.Request
-	fields.Fields = c.room.fields[:0]
-	if err := abi.Parse(b, &fields); err != nil {
+	var was, is photon.Request
+	if err := abi.Parse(c.args, &was); err != nil {
 		return err
 	}
-	abi.Diff(t, c.before, fields.Fields)
+	if err := abi.Parse(b, &is); err != nil {
+		return err
+	}
+	abi.Diff(t, was.Fields, is.Fields)
 	return nil
 }
 
 // Misused implements plugin.Control.
 func (c *call) Misused(error) { _, _ = c.room.call(abi.OpMisused, c, nil) }
+
+// Deferred implements plugin.Control.
+func (c *call) Deferred() {
+	if !c.postponed {
+		_ = c.room.do(abi.OpDefer, c, nil)
+	}
+}
 
 // AuthCookie implements plugin.Control.
 func (c *call) AuthCookie() map[string]any {
@@ -127,12 +131,12 @@ func (c *call) AuthCookie() map[string]any {
 	return q.Map(abi.KeyAuthCookie)
 }
 
-// operation gets the client's operation.
-func (c *call) operation(code byte) *photon.Request {
+// Request gets the client's operation.
+func (c *call) Request() *photon.Request {
 	q, err := c.room.query(abi.OpOperation, c, nil)
 	if err != nil {
-		return &photon.Request{Protocol: photon.GpBinaryV18, Code: photon.OpCode(code)}
+		return &photon.Request{Protocol: photon.GpBinaryV18, Code: c.operation}
 	}
-	q.Request.Code = photon.OpCode(code)
+	q.Request.Code = c.operation
 	return q.Request
 }

@@ -23,7 +23,6 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/plugin"
 	"github.com/boson-project/boson/pkg/plugin/wasm/abi"
@@ -55,18 +54,29 @@ type call struct {
 	room *room
 	id   int64
 	call plugin.Deferrable
-	// request is what the plugin may change, before the entries that came. Both
-	// are of use until the decision.
+	// request is what the plugin may change, args what came. They are of use until
+	// the decision.
 	request abi.Request
-	before  []gpbinary.Field
-	fields  [12]gpbinary.Field // room for before
+	args    []byte
+	// postponed says that the server defers the call by itself, with a timer or a
+	// web call.
+	postponed bool
+	operation photon.OpCode // of the client that waits
 }
 
 // serve runs one hook. It is what boson_hook calls.
 func serve(hook abi.Hook, handle, id int64, args []byte) (action abi.Action) {
 	r := rooms[handle]
+	depth := 0
+	if r != nil {
+		depth = len(r.open)
+	}
 	defer func() {
 		if p := recover(); p != nil {
+			if r != nil && len(r.open) > depth {
+				r.last = r.open[depth]
+				r.open = r.open[:depth]
+			}
 			action = trouble(handle, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
@@ -195,35 +205,36 @@ func describe(h *host, p plugin.Plugin) error {
 
 // ask lets the plugin decide a call.
 func (r *room) ask(hook abi.Hook, id int64, args []byte) error {
+	if hook == abi.OnRaiseEvent {
+		return r.askEvent(id, args)
+	}
 	var fields photon.Request
-	c := &call{room: r, id: id}
-	fields.Fields = c.fields[:0]
+	c := &call{room: r, id: id, args: args}
 	if err := abi.Parse(args, &fields); err != nil {
 		return err
 	}
 	q := &abi.Reader{Request: &fields}
 	caller := plugin.Caller{UserID: q.Text(photon.ParamUserID), Nickname: q.Text(photon.ParamNickName)}
 	if fields.Has(abi.KeyOperation) {
-		code := q.Small(abi.KeyOperation)
-		caller.Fetch = func() *photon.Request { return c.operation(code) }
+		c.operation = photon.OpCode(q.Small(abi.KeyOperation))
+		caller.Source = c
 	}
-	c.before = fields.Fields
-	r.open = append(r.open, c)
-	defer func() {
-		r.open = r.open[:len(r.open)-1]
-		r.last = c
-		if c.call == nil {
-			return
-		}
-		if plugin.CallOf(c.call).IsDeferred() {
-			r.deferred[id] = c
-			handOver(args) // the request still reads from it
-		}
-	}()
 	run := c.prepare(hook, plugin.MakeCall(c, caller), q)
 	if q.Err != nil {
 		return q.Err
 	}
+	r.open = append(r.open, c)
 	run()
+	r.asked(c)
 	return nil
+}
+
+// asked closes the innermost call.
+func (r *room) asked(c *call) {
+	r.open = r.open[:len(r.open)-1]
+	r.last = c
+	if plugin.CallOf(c.call).IsDeferred() {
+		r.deferred[c.id] = c
+		handOver(c.args) // the request still reads from it
+	}
 }

@@ -25,8 +25,9 @@ type host struct {
 	lastID int64
 	later  map[int64]func(*abi.Reader) // what runs when the server comes back with a number
 
-	args, now abi.Table // of the current host call; what a request is now
-	fields    [24]gpbinary.Field
+	args, now abi.Table        // of the current host call; what a request is now
+	fields    []gpbinary.Field // scratch of askEvent
+	names     map[int32]actorNames
 }
 
 // call makes a host call about c, or about the room if c is nil. t may be nil.

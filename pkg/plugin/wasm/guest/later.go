@@ -38,6 +38,7 @@ func (h *host) postpone(c plugin.Deferrable) (*call, error) {
 	if own == nil {
 		return nil, errors.New("plugin: the call is not this room's, or over")
 	}
+	own.postponed = true
 	return own, plugin.Postpone(c)
 }
 

@@ -44,21 +44,7 @@ func exportHook(hook int32, room, call int64, p unsafe.Pointer, n uint32) int32 
 // handOver makes a buffer of the server's the guest's.
 func handOver(args []byte) { delete(buffers, unsafe.Pointer(unsafe.SliceData(args))) }
 
-// hostCall makes a host call. The result is good until the next one.
-func hostCall(op abi.Op, room, call int64, t *abi.Table) ([]byte, error) {
-	if t == nil {
-		return hostCallBytes(op, room, call, nil)
-	}
-	b, err := t.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	if t.Empty() {
-		b = nil
-	}
-	return hostCallBytes(op, room, call, b)
-}
-
+// hostCallBytes makes a host call. The result is the caller's.
 func hostCallBytes(op abi.Op, room, call int64, args []byte) ([]byte, error) {
 	n := importHostCall(int32(op), room, call, unsafe.Pointer(unsafe.SliceData(args)), uint32(len(args)), nil, 0)
 	if n == 0 {
@@ -69,9 +55,9 @@ func hostCallBytes(op abi.Op, room, call int64, args []byte) ([]byte, error) {
 		importResult(unsafe.Pointer(unsafe.SliceData(out)), uint32(n))
 		return out, nil
 	}
-	text := make([]byte, maxText+64)
-	size := importResult(unsafe.Pointer(unsafe.SliceData(text)), uint32(len(text)))
-	return nil, hostError(abi.ErrorCode(-n), text[:min(size, uint32(len(text)))])
+	text := make([]byte, importResult(nil, 0))
+	importResult(unsafe.Pointer(unsafe.SliceData(text)), uint32(len(text)))
+	return nil, hostError(abi.ErrorCode(-n), text)
 }
 
 func hostLog(room int64, level int32, text string, attrs []byte) {

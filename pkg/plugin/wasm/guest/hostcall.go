@@ -17,3 +17,18 @@ func hostError(code abi.ErrorCode, text []byte) error {
 	}
 	return &plugin.RefusedError{ReturnCode: int16(q.Number(abi.KeyReturnCode)), Text: q.Text(abi.KeyMessage)}
 }
+
+// hostCall makes a host call. The result is the caller's.
+func hostCall(op abi.Op, room, call int64, t *abi.Table) ([]byte, error) {
+	if t == nil {
+		return hostCallBytes(op, room, call, nil)
+	}
+	b, err := t.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if t.Empty() {
+		b = nil
+	}
+	return hostCallBytes(op, room, call, b)
+}

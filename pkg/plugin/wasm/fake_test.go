@@ -1,0 +1,196 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/plugin"
+)
+
+// Guests are built once with the machine's own Go, and compiled modules are kept
+// for the other tests, which compile them again and again.
+var (
+	guestDir  string
+	guestOnce sync.Map // package to func() (string, error)
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	if guestDir, err = os.MkdirTemp("", "boson-guests"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(guestDir)
+	os.Exit(code)
+}
+
+// guestFile returns the WebAssembly file of a package under testdata.
+func guestFile(t testing.TB, pkg string) []byte {
+	t.Helper()
+	build, _ := guestOnce.LoadOrStore(pkg, sync.OnceValues(func() (string, error) {
+		out := filepath.Join(guestDir, pkg+".wasm")
+		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, "./testdata/"+pkg)
+		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w\n%s", err, text)
+		}
+		return out, nil
+	}))
+	name, err := build.(func() (string, error))()
+	if err != nil {
+		if _, missing := exec.LookPath("go"); missing != nil {
+			t.Skip("no Go toolchain")
+		}
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// load loads a guest under testdata. The time limit is long, for machines that
+// are busy with other tests.
+func load(t testing.TB, pkg string, change func(*Options)) *Module {
+	t.Helper()
+	opt := Options{CacheDir: filepath.Join(guestDir, "cache"), CallTimeout: 30 * time.Second, MemoryMiB: 32}
+	if change != nil {
+		change(&opt)
+	}
+	m, err := Load(guestFile(t, pkg), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		m.Release()
+		if m.Rooms() == 0 {
+			<-m.Closed()
+		}
+	})
+	return m
+}
+
+// fakeHost is a room's host that notes what it is asked for.
+type fakeHost struct {
+	plugin.Host // nil: what is not here is not called
+	id          string
+	events      []plugin.Event
+	infos       []string
+	posted      chan func()
+	logs        *logs
+}
+
+func newFakeHost() *fakeHost {
+	return &fakeHost{id: "r", posted: make(chan func(), 16), logs: &logs{}}
+}
+
+func (h *fakeHost) GameID() string { return h.id }
+func (h *fakeHost) Environment() plugin.Environment {
+	return plugin.Environment{AppID: "app", AppVersion: "1", Region: "eu", Cloud: "self", Extra: map[string]string{"x": "y"}}
+}
+func (h *fakeHost) BroadcastEvent(e plugin.Event) error { h.events = append(h.events, e); return nil }
+func (h *fakeHost) BroadcastErrorInfo(s string) error   { h.infos = append(h.infos, s); return nil }
+func (h *fakeHost) Logger() *slog.Logger                { return slog.New(h.logs) }
+func (h *fakeHost) Enqueue(f func()) bool               { h.posted <- f; return true }
+func (h *fakeHost) State() (plugin.GameState, error)    { return make(plugin.GameState, 200), nil }
+func (h *fakeHost) Properties() *plugin.Table {
+	return plugin.NewTable(plugin.Pair{Key: "k", Value: int32(1)})
+}
+
+// run runs what was enqueued.
+func (h *fakeHost) run() {
+	for {
+		select {
+		case f := <-h.posted:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+// said returns the contents of the plugin's events.
+func (h *fakeHost) said(t testing.TB) []any {
+	t.Helper()
+	var out []any
+	for _, e := range h.events {
+		v := e.Data
+		if raw, ok := v.(gpbinary.Raw); ok {
+			var err error
+			if v, _, err = gpbinary.Decode(raw.Version, raw.Bytes); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out = append(out, v)
+	}
+	h.events = nil
+	return out
+}
+
+// fakeCall is the host's side of a call.
+type fakeCall struct {
+	decided   []plugin.Decision
+	misused   int
+	continue_ func() error
+}
+
+func (c *fakeCall) Check() error { return nil }
+func (c *fakeCall) Decide(d plugin.Decision) error {
+	c.decided = append(c.decided, d)
+	if c.continue_ != nil && d.Status == plugin.Succeeded {
+		return c.continue_()
+	}
+	return nil
+}
+func (c *fakeCall) Misused(error)              { c.misused++ }
+func (c *fakeCall) Deferred()                  {}
+func (c *fakeCall) AuthCookie() map[string]any { return map[string]any{"a": "b", "n": []any{1.5, nil}} }
+
+// raise returns a call of an event.
+func raise(code byte, content any) (*plugin.RaiseEventCall, *fakeCall) {
+	control := &fakeCall{}
+	c := &plugin.RaiseEventCall{ActorNr: 3, Request: &plugin.RaiseEventRequest{EvCode: code}}
+	c.Call = plugin.MakeCall(control, plugin.Caller{UserID: "ann", Nickname: "Ann"})
+	if content != nil {
+		typed, err := photon.ContentOf(content)
+		if err != nil {
+			panic(err)
+		}
+		c.Request.SetContent(typed, true, nil)
+	}
+	return c, control
+}
+
+// logs is a slog.Handler that keeps lines.
+type logs struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logs) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logs) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line := r.Message
+	r.Attrs(func(a slog.Attr) bool { line += " " + a.String(); return true })
+	l.lines = append(l.lines, line)
+	return nil
+}
+func (l *logs) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l *logs) WithGroup(string) slog.Handler      { return l }
+
+func (l *logs) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.lines...)
+}
