@@ -20,6 +20,7 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/s2s"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 type gameServerNode struct {
@@ -28,6 +29,7 @@ type gameServerNode struct {
 	log       zerolog.Logger
 	game      *gameserver.Server
 	publisher *s2s.Publisher
+	rpc       *webrpc.Service // nil: not configured
 	plugins   *plugins
 	id        string
 	key       []byte
@@ -80,11 +82,14 @@ func newGameServer(cfg *config.Config, log zerolog.Logger) (*gameServerNode, err
 	n.publisher = s2s.NewPublisher(func(r *lobby.Record, err error) {
 		log.Warn().Err(err).Str("room", r.Name).Msg("room can't be published to masters")
 	})
+	if n.rpc, err = webRPC(cfg, log); err != nil {
+		return nil, err
+	}
 	if n.plugins, err = newPlugins(cfg, log); err != nil {
 		return nil, err
 	}
 	n.game = gameserver.New(gameserver.Options{
-		Auth: a, Directory: n, Tokenless: cfg.Apps.Tokenless, AuthTimeout: cfg.Limits.AuthTimeout,
+		WebRPC: n.rpc, Auth: a, Directory: n, Tokenless: cfg.Apps.Tokenless, AuthTimeout: cfg.Limits.AuthTimeout,
 		TokenLife: cfg.Apps.TokenLife, MaxRooms: cfg.GameServer.MaxRooms, Logger: log,
 		Room: room.Config{MaxEmptyRoomTTL: cfg.Apps.MaxEmptyRoomTTL}, Plugins: n.plugins.of,
 	})
@@ -157,7 +162,7 @@ func (n *gameServerNode) Start(context.Context) error {
 }
 
 func (n *gameServerNode) metrics() prometheus.Collector {
-	return admin.NewServerMetrics("gs", n.Server,
+	return admin.NewServerMetrics("gs", n.Server, webRPCGauge(n.rpc),
 		admin.Gauge{Name: "rooms", Help: "rooms", Read: func() float64 { return float64(n.game.Stats().Rooms) }},
 		admin.Gauge{Name: "reservations", Help: "names kept for clients that masters sent", Read: func() float64 { return float64(n.game.Stats().Reservations) }},
 		n.pluginCount("plugin_calls_total", "callbacks that plugins were asked in", &n.game.PluginCounters.Calls),
@@ -383,6 +388,7 @@ func (n *gameServerNode) Stop(ctx context.Context) error {
 	}
 	saved()
 	err := n.Shutdown(ctx)
+	n.rpc.Close()
 	n.game.Close()
 	n.plugins.close()
 	n.send(&s2s.Goodbye{Reason: "shutdown"})

@@ -22,6 +22,7 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/master"
 	"github.com/boson-project/boson/pkg/s2s"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // nodeID is a server's name in the cluster.
@@ -43,6 +44,7 @@ type masterNode struct {
 	auth     *auth.Authenticator
 	master   *master.Server
 	listener *s2s.Listener
+	rpc      *webrpc.Service // nil: not configured
 	s2sAddr  net.Addr
 	set      announce.Set // what clients are told; known when it has started
 	id       string
@@ -70,8 +72,11 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 		return nil, err
 	}
 	n := &masterNode{auth: a, cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{}}
+	if n.rpc, err = webRPC(cfg, log); err != nil {
+		return nil, err
+	}
 	n.master = master.New(master.Options{
-		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
+		WebRPC: n.rpc, Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
 		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
 		LostHold: cfg.Master.LostHold, Loads: loads(cfg.Plugins), Logger: log,
@@ -131,7 +136,7 @@ func (n *masterNode) Start(context.Context) error {
 }
 
 func (n *masterNode) metrics() prometheus.Collector {
-	return admin.NewServerMetrics("ms", n.Server,
+	return admin.NewServerMetrics("ms", n.Server, webRPCGauge(n.rpc),
 		admin.Gauge{Name: "gameservers", Help: "game servers with a link", Read: func() float64 {
 			up := 0
 			for _, s := range n.master.Servers() {
@@ -266,6 +271,7 @@ func (n *masterNode) Ready() error {
 // Stop implements Node.
 func (n *masterNode) Stop(ctx context.Context) error {
 	err := n.Shutdown(ctx)
+	n.rpc.Close()
 	n.cancel()
 	n.running.Wait()
 	n.auth.Close()

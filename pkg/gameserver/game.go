@@ -136,8 +136,8 @@ func (g *game) handle(m *message) {
 	}
 	if h := g.host.Load(); h != nil {
 		h.Begin()
-		defer h.Pause()
 	}
+	defer g.pause() // there may be a host only now
 	now := g.server.now()
 	switch m.kind {
 	case enter:
@@ -163,6 +163,12 @@ func (g *game) handle(m *message) {
 		if h := g.host.Load(); h != nil {
 			h.Run(m.run)
 		}
+	}
+}
+
+func (g *game) pause() {
+	if h := g.host.Load(); h != nil {
+		h.Pause()
 	}
 }
 

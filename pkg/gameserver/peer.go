@@ -10,6 +10,7 @@ import (
 	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/secure"
 	"github.com/boson-project/boson/pkg/transport"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // peer is one client of the game server. Its states are those of
@@ -24,6 +25,7 @@ type peer struct {
 	appKey string
 	// tokenIssued is the Unix time at which the client's newest token was made.
 	tokenIssued atomic.Int64
+	rpc         webrpc.Caller
 
 	// game is the room that this peer has entered or is entering. It is set on
 	// the peer's goroutine and cleared on the room's fiber, so that operations
@@ -91,6 +93,7 @@ func (p *peer) Operation(r *photon.Request) {
 // Closed implements app.Handler.
 func (p *peer) Closed(reason transport.Reason) {
 	p.gate.Closed()
+	p.rpc.Close()
 	p.server.peers.Add(-1)
 	if g := p.game.Load(); g != nil {
 		g.fiber.PostAlways(message{kind: disconnected, peer: p, reason: reason})
@@ -160,11 +163,6 @@ func (s *Server) serverSettings(p *peer, op app.Op, _ *serverSettings) {
 	p.Respond(op, photon.ReturnOk, "", nil)
 }
 
-type webRPC struct {
-	Path string `photon:"209"`
-}
-
-// webRPC has no service to call here (loadbalancing-webhooks.md 1.1).
-func (s *Server) webRPC(p *peer, op app.Op, _ *webRPC) {
-	p.Respond(op, photon.ReturnInvalidOperation, "WebRpc is not configured", nil)
+func (s *Server) webRPC(p *peer, op app.Op, req *webrpc.Request) {
+	s.opt.WebRPC.Call(&p.rpc, p, p.token, op, req)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/plugin/host"
 	"github.com/boson-project/boson/pkg/room"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // Directory is what the game server tells the masters through. Its methods
@@ -44,6 +45,8 @@ type Options struct {
 	TokenLife time.Duration
 	// MaxRooms at once; 0 is no limit.
 	MaxRooms int
+	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
+	WebRPC *webrpc.Service
 	// Plugins returns the plugins of an application, nil for none. It is asked for
 	// each new room, from any goroutine. A nil function is none for all.
 	Plugins func(appID string) *Plugins

@@ -21,6 +21,7 @@ import (
 	"github.com/boson-project/boson/pkg/cluster"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // Options of a master.
@@ -33,6 +34,8 @@ type Options struct {
 	StatsInterval, LobbyStatsInterval time.Duration
 	// LostHold is how long rooms of a game server without link stay known.
 	LostHold time.Duration
+	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
+	WebRPC *webrpc.Service
 	// Loads says whether rooms of an application that are not in memory may be
 	// saved ones that a game server can load: for clients that come back, and for
 	// plain joins. nil: never.

@@ -18,7 +18,7 @@ type Entry struct {
 	Extra                photon.Params
 
 	room   *Room
-	req    *photon.Request
+	req    photon.Request // a copy: the caller's may not outlive the call
 	joiner Joiner
 	done   func(*Seat, error)
 	stage  entryStage
@@ -47,7 +47,7 @@ const (
 // A plugin may take its time; done is called once, perhaps before Create
 // returns, with the seat or with the reason why there is none.
 func (r *Room) Create(now time.Duration, req *photon.Request, j Joiner, done func(*Seat, error)) *Entry {
-	e := &Entry{room: r, req: req, joiner: j, done: done}
+	e := &Entry{room: r, req: *req, joiner: j, done: done}
 	if err := e.prepareCreation(); err != nil {
 		// Before the plugin heard of the room: it hears nothing of its end.
 		r.finish()
@@ -67,13 +67,13 @@ func (e *Entry) prepareCreation() (err error) {
 	if r.phase != fresh {
 		return refuse(photon.ReturnGameIDAlreadyExists, "room %q exists", r.id.Name)
 	}
-	if e.EntryRequest, err = r.decodeEntry(e.req); err != nil {
+	if e.EntryRequest, err = r.decodeEntry(&e.req); err != nil {
 		return err
 	}
 	if err = r.checkPlugin(&e.EntryRequest); err != nil {
 		return err
 	}
-	e.Options, err = r.decodeOptions(e.req)
+	e.Options, err = r.decodeOptions(&e.req)
 	return err
 }
 
@@ -86,7 +86,7 @@ func (e *Entry) prepareCreation() (err error) {
 // with the seat or with the reason why there is none.
 func (r *Room) Join(now time.Duration, req *photon.Request, j Joiner, done func(*Seat, error)) *Entry {
 	r.Tick(now)
-	e := &Entry{room: r, req: req, joiner: j, done: done, stage: asking}
+	e := &Entry{room: r, req: *req, joiner: j, done: done, stage: asking}
 	if err := e.prepareJoin(); err != nil {
 		e.fail(now, err)
 		return e
@@ -108,7 +108,7 @@ func (e *Entry) prepareJoin() (err error) {
 	if e.req.Code == photon.OpCreateGame && !r.loaded {
 		return refuse(photon.ReturnGameIDAlreadyExists, "room %q exists", r.id.Name)
 	}
-	e.EntryRequest, err = r.decodeEntry(e.req)
+	e.EntryRequest, err = r.decodeEntry(&e.req)
 	return err
 }
 
@@ -116,7 +116,7 @@ func (e *Entry) prepareJoin() (err error) {
 func (e *Entry) Joiner() *Joiner { return &e.joiner }
 
 // Request is the client's operation.
-func (e *Entry) Request() *photon.Request { return e.req }
+func (e *Entry) Request() *photon.Request { return &e.req }
 
 // ActorNr is the actor's number, 0 as long as it has none.
 func (e *Entry) ActorNr() int32 {
@@ -175,7 +175,7 @@ func (e *Entry) fail(now time.Duration, err error) {
 func (e *Entry) refuse(err error) {
 	e.stage = refused
 	if !e.gone {
-		Refuse(e.joiner.Sink, e.req, err)
+		Refuse(e.joiner.Sink, &e.req, err)
 	}
 	e.done(nil, err)
 }
@@ -427,7 +427,7 @@ func (e *Entry) enter(now time.Duration) {
 	}
 	r.occupied(now)
 	r.changed = true
-	r.respond(j.Sink, e.req, append(r.joinResponse(a, j, e.rejoined), e.Extra...))
+	r.respond(j.Sink, &e.req, append(r.joinResponse(a, j, e.rejoined), e.Extra...))
 	if !r.suppressesRoomEvents() && !e.NoJoinEvent {
 		params := photon.Params{
 			photon.Param(photon.ParamActorNr, a.nr),

@@ -76,7 +76,8 @@ func (r *Room) leave(now time.Duration, a *actor, req *photon.Request) error {
 	if err != nil {
 		return err
 	}
-	r.depart(now, a, &Leave{Reason: photon.LeaveRequest, IsInactive: comesBack && r.set.playerTTL != 0, req: req, sink: a.seat.sink})
+	own := *req // the caller's may not outlive the call
+	r.depart(now, a, &Leave{Reason: photon.LeaveRequest, IsInactive: comesBack && r.set.playerTTL != 0, req: &own, sink: a.seat.sink})
 	return nil
 }
 

@@ -30,14 +30,14 @@ type Raise struct {
 	room *Room
 	seat *Seat
 	nr   int32
-	req  *photon.Request
+	req  photon.Request // a copy: the caller's may not outlive the call
 }
 
 // ActorNr is who raised it.
 func (e *Raise) ActorNr() int32 { return e.nr }
 
 // Request is the client's operation.
-func (e *Raise) Request() *photon.Request { return e.req }
+func (e *Raise) Request() *photon.Request { return &e.req }
 
 // Continue relays the event. If the room refuses it, the client is told and the
 // error returned. If the client has left meanwhile, nothing happens.
@@ -46,15 +46,15 @@ func (e *Raise) Continue(time.Duration) error {
 	if a == nil || e.room.phase != open {
 		return errGone
 	}
-	err := e.room.raise(a, e.req, &e.Raised)
+	err := e.room.raise(a, &e.req, &e.Raised)
 	if err != nil {
-		Refuse(e.seat.sink, e.req, err)
+		Refuse(e.seat.sink, &e.req, err)
 	}
 	return err
 }
 
 // Fail refuses the event.
-func (e *Raise) Fail(err *Error) { Refuse(e.seat.sink, e.req, err) }
+func (e *Raise) Fail(err *Error) { Refuse(e.seat.sink, &e.req, err) }
 
 // raiseEvent is operation 253, what the servers do all day. It has no response
 // unless it fails (loadbalancing-rooms.md 6, 7).
@@ -64,7 +64,7 @@ func (r *Room) raiseEvent(now time.Duration, a *actor, req *photon.Request) erro
 		return err
 	}
 	if r.hooks != nil && r.hooks.WantsEvent(ev.Code) {
-		r.hooks.RaiseEvent(now, &Raise{Raised: ev, room: r, seat: a.seat, nr: a.nr, req: req})
+		r.hooks.RaiseEvent(now, &Raise{Raised: ev, room: r, seat: a.seat, nr: a.nr, req: *req})
 		return nil
 	}
 	return r.raise(a, req, &ev)

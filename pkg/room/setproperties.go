@@ -27,14 +27,14 @@ type SetProperties struct {
 	room *Room
 	seat *Seat
 	nr   int32
-	req  *photon.Request
+	req  photon.Request // a copy: the caller's may not outlive the call
 }
 
 // CallerNr is the actor that sets.
 func (s *SetProperties) CallerNr() int32 { return s.nr }
 
 // Request is the client's operation.
-func (s *SetProperties) Request() *photon.Request { return s.req }
+func (s *SetProperties) Request() *photon.Request { return &s.req }
 
 // Continue makes the change and answers. If the room refuses it, the client is
 // told and the error returned. If the client has left meanwhile, nothing happens.
@@ -43,9 +43,9 @@ func (s *SetProperties) Continue(now time.Duration) error {
 	if a == nil || s.room.phase != open {
 		return errGone
 	}
-	err := s.room.change(a, s.req, &s.PropertiesRequest)
+	err := s.room.change(a, &s.req, &s.PropertiesRequest)
 	if err != nil {
-		Refuse(s.seat.sink, s.req, err)
+		Refuse(s.seat.sink, &s.req, err)
 		return err
 	}
 	s.room.hooks.SetProperties(now, s)
@@ -53,7 +53,7 @@ func (s *SetProperties) Continue(now time.Duration) error {
 }
 
 // Fail refuses the change.
-func (s *SetProperties) Fail(err *Error) { Refuse(s.seat.sink, s.req, err) }
+func (s *SetProperties) Fail(err *Error) { Refuse(s.seat.sink, &s.req, err) }
 
 // setProperties is operation 252 (loadbalancing-rooms.md 4.2).
 func (r *Room) setProperties(now time.Duration, a *actor, req *photon.Request) error {
@@ -62,7 +62,7 @@ func (r *Room) setProperties(now time.Duration, a *actor, req *photon.Request) e
 		return err
 	}
 	if r.hooks != nil && r.hooks.WantsProperties() {
-		r.hooks.BeforeSetProperties(now, &SetProperties{PropertiesRequest: set, room: r, seat: a.seat, nr: a.nr, req: req})
+		r.hooks.BeforeSetProperties(now, &SetProperties{PropertiesRequest: set, room: r, seat: a.seat, nr: a.nr, req: *req})
 		return nil
 	}
 	return r.change(a, req, &set)

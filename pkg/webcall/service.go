@@ -26,8 +26,8 @@ type Config struct {
 	// RequestTimeout is how long an answer may take, redirects and body
 	// included; 30 s.
 	RequestTimeout time.Duration
-	// MaxErrors and MaxTimeouts in a row take the service offline; 30. Only a
-	// success ends a row.
+	// MaxErrors and MaxTimeouts in a row take the service offline; 30, negative:
+	// never. Only a success ends a row.
 	MaxErrors, MaxTimeouts int
 	// ReconnectInterval is how long it stays offline before one call is let
 	// through; 10 s.
@@ -41,7 +41,7 @@ func (c Config) withDefaults() Config {
 		&c.LaneConcurrent: 1, &c.MaxConcurrent: 100, &c.MaxQueued: 5000, &c.MaxQueuedBytes: 64 << 20,
 		&c.MaxErrors: 30, &c.MaxTimeouts: 30,
 	} {
-		if *n <= 0 {
+		if *n == 0 {
 			*n = v
 		}
 	}
@@ -220,12 +220,14 @@ func (s *Service) judge(c *call, r *Response) {
 	}
 	if s.state == StateProbing {
 		s.offline(s.cfg.ReconnectInterval)
-	} else if s.state == StateRunning && (s.errors >= s.cfg.MaxErrors || s.timeouts >= s.cfg.MaxTimeouts) {
+	} else if s.state == StateRunning && (reached(s.errors, s.cfg.MaxErrors) || reached(s.timeouts, s.cfg.MaxTimeouts)) {
 		s.offline(s.cfg.ReconnectInterval)
 		s.cfg.Logger.Warn().Stringer("last", r.Status).Str("reason", r.Reason).Dur("pause", s.cfg.ReconnectInterval).
 			Msg("web service fails, calls pause")
 	}
 }
+
+func reached(n, limit int) bool { return limit >= 0 && n >= limit }
 
 // dispatch starts what may run.
 func (s *Service) dispatch() {

@@ -196,7 +196,7 @@ func (h *Host) observeMaster() {
 		return
 	}
 	h.master = now
-	if o, ok := h.plugin.(plugin.MasterClientObserver); ok && (h.room.Open() || old != 0) {
+	if o, ok := h.plugin.(plugin.MasterClientObserver); ok && h.room.Open() {
 		h.guard(plugin.AsyncCallbackException, func() { o.OnMasterClientChanged(old, now) })
 	}
 }

@@ -106,7 +106,7 @@ func (m *Module) instantiate() (*instance, error) {
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").
 		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime().WithNanosleep(i.sleep).
-		WithEnv("GOGC", os.Getenv("XGOGC")).WithEnv("GODEBUG", os.Getenv("XDEBUG")).WithStdout(&i.words).WithStderr(&i.words)
+		WithStdout(&i.words).WithStderr(&i.words)
 	guest, err := m.runtime.InstantiateModule(i.ctx, m.compiled, config)
 	if err != nil {
 		return nil, i.explain("the plugin can't be started", err)
