@@ -5,7 +5,6 @@ package probe
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/boson-project/boson/pkg/plugin"
@@ -256,7 +255,7 @@ func (p *Probe) OnRaiseEvent(c *plugin.RaiseEventCall) {
 		hp, _ := a.Properties.Get("hp")
 		k, _ := p.Host.Properties().Get("k")
 		_ = c.Continue()
-		p.say(fmt.Sprintf("%v %v %v %v %v %v", done, err, again, err2, k, hp))
+		p.say(fmt.Sprintf("%v %v %v %v %v %v", done, err, again, err2 != nil, k, hp))
 	case EvRemove:
 		v, _ := c.Request.Data()
 		nr, _ := v.(int32)
@@ -279,7 +278,8 @@ func (p *Probe) OnRaiseEvent(c *plugin.RaiseEventCall) {
 	case EvCookie:
 		err := p.Host.UpdateAuthCookie(c.ActorNr, "k", int32(3))
 		_ = c.Continue()
-		p.say(fmt.Sprint(err, c.AuthCookie()["k"]))
+		a, _ := p.Host.Actor(c.ActorNr)
+		p.say(fmt.Sprint(err, c.AuthCookie()["a"], a.AuthCookie["k"]))
 	case EvErrors:
 		_ = c.Continue()
 		p.say(p.reported)
@@ -326,6 +326,3 @@ func (p *Probe) http(c *plugin.RaiseEventCall) {
 	_ = c.Continue()
 	p.say(fmt.Sprint(err))
 }
-
-// IsWASM says whether this is WebAssembly.
-const IsWASM = runtime.GOARCH == "wasm"
