@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,12 +34,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// guestFile returns the WebAssembly file of a package under testdata.
-func guestFile(t testing.TB, pkg string) []byte {
+// guestFile returns the WebAssembly file of a package under testdata, linked with
+// more flags.
+func guestFile(t testing.TB, pkg string, flags ...string) []byte {
 	t.Helper()
-	build, _ := guestOnce.LoadOrStore(pkg, sync.OnceValues(func() (string, error) {
-		out := filepath.Join(guestDir, pkg+".wasm")
-		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, "./testdata/"+pkg)
+	key := fmt.Sprint(pkg, flags)
+	build, _ := guestOnce.LoadOrStore(key, sync.OnceValues(func() (string, error) {
+		out := filepath.Join(guestDir, fmt.Sprintf("%x.wasm", key))
+		cmd := exec.Command("go", "build", "-ldflags=-s -w "+strings.Join(flags, " "), "-buildmode=c-shared", "-o", out, "./testdata/"+pkg)
 		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%w\n%s", err, text)

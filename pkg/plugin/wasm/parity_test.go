@@ -136,7 +136,9 @@ func TestLater(t *testing.T) {
 		}
 		answered(t, bob, "Deferred Succeeded")
 		ann.Raise(probe.EvTimer, nil)
-		answered(t, bob, "tick")
+		if got := []string{fmt.Sprint(answer(bob)), fmt.Sprint(answer(bob))}; !slices.Contains(got, "tick") || !slices.Contains(got, "reported") {
+			t.Errorf("got %q", got)
+		}
 		ann.Raise(probe.EvEnqueue, nil)
 		if got := []any{answer(bob), answer(bob)}; got[0] != true || got[1] != "enqueued" {
 			t.Errorf("got %v", got)
@@ -155,7 +157,9 @@ func TestFailuresOfThePlugin(t *testing.T) {
 		ann.Raise(probe.EvTwice, nil)
 		answer(ann)
 		ann.Raise(probe.EvTimer, nil)
-		answered(t, ann, "tick")
+		if got := []string{fmt.Sprint(answer(ann)), fmt.Sprint(answer(ann))}; !slices.Contains(got, "tick") || !slices.Contains(got, "reported") {
+			t.Errorf("got %q", got)
+		}
 		ann.Raise(probe.EvErrors, nil)
 		got, _ := answer(ann).([]string)
 		for _, want := range []string{"UnhandledException", "NotProcessed", "AlreadyProcessed", "AsyncCallbackException"} {

@@ -74,6 +74,9 @@ func (p *Probe) Version() string { return "1.2" }
 // ReportError implements plugin.ErrorReporter.
 func (p *Probe) ReportError(code plugin.ErrorCode, err error, state any) {
 	_, isEvent := state.(*plugin.RaiseEventCall)
+	if code == plugin.AsyncCallbackException {
+		p.say("reported")
+	}
 	p.reported = append(p.reported, fmt.Sprintf("%v event=%v processed=%v", code, isEvent, errors.Is(err, plugin.ErrProcessed)))
 }
 
@@ -279,7 +282,7 @@ func (p *Probe) OnRaiseEvent(c *plugin.RaiseEventCall) {
 		err := p.Host.UpdateAuthCookie(c.ActorNr, "k", int32(3))
 		_ = c.Continue()
 		a, _ := p.Host.Actor(c.ActorNr)
-		p.say(fmt.Sprint(err, c.AuthCookie()["a"], a.AuthCookie["k"]))
+		p.say(fmt.Sprintf("%v %v %v", err, c.AuthCookie()["a"], a.AuthCookie["k"]))
 	case EvErrors:
 		_ = c.Continue()
 		p.say(p.reported)
