@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -30,10 +31,10 @@ func BenchmarkHook(b *testing.B) {
 		p, _ := probe.Factory(newFakeHost(), "", nil)
 		run(b, p)
 	})
-	for _, guest := range []string{"probeguest"} {
+	for _, guest := range []string{"probeguest", cGuest} {
 		for _, limit := range []time.Duration{-1, 100 * time.Millisecond} {
 			for _, shared := range []bool{false, true} {
-				b.Run(fmt.Sprintf("%s/limit=%v/shared=%v", guest, limit > 0, shared), func(b *testing.B) {
+				b.Run(fmt.Sprintf("%s/limit=%v/shared=%v", filepath.Base(guest), limit > 0, shared), func(b *testing.B) {
 					p, _ := open(b, load(b, guest, func(o *Options) { o.CallTimeout, o.Shared = limit, shared }), nil)
 					run(b, p)
 				})
@@ -45,8 +46,8 @@ func BenchmarkHook(b *testing.B) {
 // BenchmarkInstantiate is what an instance costs in time; its memory is reported
 // too.
 func BenchmarkInstantiate(b *testing.B) {
-	for _, guest := range []string{"probeguest"} {
-		b.Run(guest, func(b *testing.B) {
+	for _, guest := range []string{"probeguest", cGuest} {
+		b.Run(filepath.Base(guest), func(b *testing.B) {
 			m := load(b, guest, nil)
 			var size uint32
 			for b.Loop() {
@@ -65,8 +66,8 @@ func BenchmarkInstantiate(b *testing.B) {
 // BenchmarkRooms opens many rooms of a shared plugin and raises an event in each.
 func BenchmarkRooms(b *testing.B) {
 	const rooms = 10000
-	for _, guest := range []string{"probeguest"} {
-		b.Run(guest, func(b *testing.B) {
+	for _, guest := range []string{"probeguest", cGuest} {
+		b.Run(filepath.Base(guest), func(b *testing.B) {
 			for b.Loop() {
 				m := load(b, guest, func(o *Options) { o.Shared, o.MemoryMiB = true, 64 })
 				var before, after runtime.MemStats

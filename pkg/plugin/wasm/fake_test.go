@@ -24,6 +24,9 @@ var (
 	guestOnce sync.Map // package to func() (string, error)
 )
 
+// cGuest is the example in C. It needs Debian's clang and lld.
+const cGuest = "../../../examples/plugin-c/chatfilter.c"
+
 func TestMain(m *testing.M) {
 	var err error
 	if guestDir, err = os.MkdirTemp("", "boson-guests"); err != nil {
@@ -41,6 +44,12 @@ func guestFile(t testing.TB, pkg string, flags ...string) []byte {
 	key := fmt.Sprint(pkg, flags)
 	build, _ := guestOnce.LoadOrStore(key, sync.OnceValues(func() (string, error) {
 		out := filepath.Join(guestDir, fmt.Sprintf("%x.wasm", key))
+		if pkg == cGuest {
+			if text, err := exec.Command("clang", "--target=wasm32", "-O2", "-Wall", "-Werror", "-nostdlib", "-Wl,--no-entry", "-o", out, pkg).CombinedOutput(); err != nil {
+				return "", fmt.Errorf("%w\n%s", err, text)
+			}
+			return out, nil
+		}
 		cmd := exec.Command("go", "build", "-ldflags=-s -w "+strings.Join(flags, " "), "-buildmode=c-shared", "-o", out, "./testdata/"+pkg)
 		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 		if text, err := cmd.CombinedOutput(); err != nil {
@@ -50,8 +59,10 @@ func guestFile(t testing.TB, pkg string, flags ...string) []byte {
 	}))
 	name, err := build.(func() (string, error))()
 	if err != nil {
-		if _, missing := exec.LookPath("go"); missing != nil {
-			t.Skip("no Go toolchain")
+		for _, tool := range []string{"go", "clang", "wasm-ld"} {
+			if _, missing := exec.LookPath(tool); missing != nil && (tool == "go") == (pkg != cGuest) {
+				t.Skip("there is no ", tool)
+			}
 		}
 		t.Fatal(err)
 	}

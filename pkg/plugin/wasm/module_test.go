@@ -99,3 +99,31 @@ func TestMemoryHasALimit(t *testing.T) {
 		t.Error("another room was harmed")
 	}
 }
+
+// The ABI is no matter of Go: the example in C runs.
+func TestAGuestInC(t *testing.T) {
+	m := load(t, cGuest, func(o *Options) { o.Name = "ChatFilter" })
+	p, _ := open(t, m, nil)
+	if p.Name() != "ChatFilter" || p.Version() != "1.0.0" {
+		t.Errorf("it is %s %s", p.Name(), p.Version())
+	}
+	for _, tt := range []struct {
+		code   byte
+		text   any
+		actors []int32
+		fails  bool
+	}{
+		{10, strings.Repeat("x", 100), nil, false}, {10, strings.Repeat("x", 101), nil, true}, {10, strings.Repeat("x", 300), []int32{1, -70000}, true},
+		{11, strings.Repeat("x", 300), nil, false}, {10, int32(5), nil, false}, {10, nil, nil, false},
+	} {
+		c, control := raise(tt.code, tt.text)
+		c.Request.Actors = tt.actors
+		p.OnRaiseEvent(c)
+		if c.IsFailed() != tt.fails || !c.IsProcessed() {
+			t.Errorf("%d %v: %v", tt.code, tt.text, c.Status())
+		}
+		if tt.fails && control.decided[0].Message != "text too long" {
+			t.Errorf("decided %+v", control.decided)
+		}
+	}
+}
