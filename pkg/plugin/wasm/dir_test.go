@@ -25,7 +25,7 @@ func openDir(t *testing.T) (*Directory, string) {
 // drop puts a plugin into a directory, as an operator does.
 func drop(t *testing.T, dir, manifest, version string, more ...string) {
 	t.Helper()
-	wasm := guestFile(t, "versionguest", "-X main.version="+version)
+	wasm := tiny{name: "Named", version: version}.file()
 	write(t, filepath.Join(dir, version+".wasm"), string(wasm))
 	text := fmt.Sprintf("name: Named\nversion: %s\napi: 1.0\nruntime: wasm\nfile: %s.wasm\nlimits: { memoryMiB: 32, callTimeoutMs: 30000 }\n%s", version, version, strings.Join(more, "\n"))
 	write(t, filepath.Join(dir, manifest), text)
@@ -159,7 +159,7 @@ func TestVersionsAreText(t *testing.T) {
 
 func TestSHA256(t *testing.T) {
 	d, path := openDir(t)
-	sum := sha256.Sum256(guestFile(t, "versionguest", "-X main.version=1.0.0"))
+	sum := sha256.Sum256(tiny{name: "Named", version: "1.0.0"}.file())
 	drop(t, path, "a.plugin.yaml", "1.0.0", fmt.Sprintf("sha256: %X", sum))
 	d.Reload()
 	if s := d.Status(); len(s) != 1 || s[0].Error != "" {

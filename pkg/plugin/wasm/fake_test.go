@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,20 +36,19 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// guestFile returns the WebAssembly file of a package under testdata, linked with
-// more flags.
-func guestFile(t testing.TB, pkg string, flags ...string) []byte {
+// guestFile returns the WebAssembly file of a package under testdata, or of the
+// example in C.
+func guestFile(t testing.TB, pkg string) []byte {
 	t.Helper()
-	key := fmt.Sprint(pkg, flags)
-	build, _ := guestOnce.LoadOrStore(key, sync.OnceValues(func() (string, error) {
-		out := filepath.Join(guestDir, fmt.Sprintf("%x.wasm", key))
+	build, _ := guestOnce.LoadOrStore(pkg, sync.OnceValues(func() (string, error) {
+		out := filepath.Join(guestDir, filepath.Base(pkg)+".wasm")
 		if pkg == cGuest {
 			if text, err := exec.Command("clang", "--target=wasm32", "-O2", "-Wall", "-Werror", "-nostdlib", "-Wl,--no-entry", "-o", out, pkg).CombinedOutput(); err != nil {
 				return "", fmt.Errorf("%w\n%s", err, text)
 			}
 			return out, nil
 		}
-		cmd := exec.Command("go", "build", "-ldflags=-s -w "+strings.Join(flags, " "), "-buildmode=c-shared", "-o", out, "./testdata/"+pkg)
+		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, "./testdata/"+pkg)
 		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%w\n%s", err, text)
@@ -81,7 +79,12 @@ func load(t testing.TB, pkg string, change func(*Options)) *Module {
 	if change != nil {
 		change(&opt)
 	}
-	m, err := Load(guestFile(t, pkg), opt)
+	return loadFile(t, guestFile(t, pkg), opt)
+}
+
+func loadFile(t testing.TB, file []byte, opt Options) *Module {
+	t.Helper()
+	m, err := Load(file, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,16 +156,16 @@ func (h *fakeHost) said(t testing.TB) []any {
 
 // fakeCall is the host's side of a call.
 type fakeCall struct {
-	decided   []plugin.Decision
-	misused   int
-	continue_ func() error
+	decided []plugin.Decision
+	misused int
+	outcome func() error
 }
 
 func (c *fakeCall) Check() error { return nil }
 func (c *fakeCall) Decide(d plugin.Decision) error {
 	c.decided = append(c.decided, d)
-	if c.continue_ != nil && d.Status == plugin.Succeeded {
-		return c.continue_()
+	if c.outcome != nil && d.Status == plugin.Succeeded {
+		return c.outcome()
 	}
 	return nil
 }
@@ -208,3 +211,24 @@ func (l *logs) all() []string {
 	defer l.mu.Unlock()
 	return append([]string(nil), l.lines...)
 }
+
+// nullHost does nothing.
+type nullHost struct{ plugin.Host }
+
+func (nullHost) SetProperties(int32, *plugin.Table, plugin.SetOptions) (bool, error) {
+	return true, nil
+}
+func (nullHost) RemoveActor(int32, plugin.RemoveReason, string) bool               { return true }
+func (nullHost) ExecuteCacheOperation(plugin.CacheOperation) error                 { return nil }
+func (nullHost) UpdateAuthCookie(int32, string, any) error                         { return nil }
+func (nullHost) LobbyProperties() map[string]any                                   { return nil }
+func (nullHost) Actors() []plugin.Actor                                            { return []plugin.Actor{{ActorNr: 1}} }
+func (nullHost) Actor(int32) (plugin.Actor, bool)                                  { return plugin.Actor{}, false }
+func (nullHost) MasterClientID() int32                                             { return 1 }
+func (nullHost) Suspended() bool                                                   { return false }
+func (nullHost) SetState(plugin.GameState) error                                   { return plugin.ErrBadState }
+func (nullHost) HTTP(*plugin.HTTPRequest) error                                    { return nil }
+func (nullHost) HTTPFor(plugin.Deferrable, *plugin.HTTPRequest) error              { return nil }
+func (nullHost) AfterFunc(time.Duration, func()) *plugin.Timer                     { return nil }
+func (nullHost) Every(time.Duration, time.Duration, func()) *plugin.Timer          { return nil }
+func (nullHost) DeferAfter(plugin.Deferrable, time.Duration, func()) *plugin.Timer { return nil }
