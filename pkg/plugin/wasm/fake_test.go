@@ -21,6 +21,8 @@ import (
 var (
 	guestDir  string
 	guestOnce sync.Map // package to func() (string, error)
+
+	keptModules sync.Map // shared or not to func() (*Module, error)
 )
 
 // cGuest is the example in C. It needs Debian's clang and lld.
@@ -53,6 +55,13 @@ func guestFile(t testing.TB, pkg string) []byte {
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%w\n%s", err, text)
 		}
+		// With the race detector the compiler takes a minute, so that these tests, built
+		// without it, fill the cache.
+		cmd = exec.Command("go", "test", "-count=1", "-run", "^TestPrecompile$", ".")
+		cmd.Env = append(os.Environ(), "BOSON_TEST_PRECOMPILE="+out, "BOSON_TEST_CACHE="+filepath.Join(guestDir, "cache"), "GOFLAGS=-buildvcs=false")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w\n%s", err, text)
+		}
 		return out, nil
 	}))
 	name, err := build.(func() (string, error))()
@@ -80,6 +89,33 @@ func load(t testing.TB, pkg string, change func(*Options)) *Module {
 		change(&opt)
 	}
 	return loadFile(t, guestFile(t, pkg), opt)
+}
+
+// TestPrecompile is no test: see guestFile.
+func TestPrecompile(t *testing.T) {
+	name := os.Getenv("BOSON_TEST_PRECOMPILE")
+	if name == "" {
+		t.Skip("only for other tests")
+	}
+	file, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loadFile(t, file, Options{CacheDir: os.Getenv("BOSON_TEST_CACHE"), MemoryMiB: 32})
+}
+
+// kept is load with a module that stays for other tests.
+func kept(t testing.TB, shared bool) *Module {
+	t.Helper()
+	file := guestFile(t, "probeguest")
+	m, _ := keptModules.LoadOrStore(shared, sync.OnceValues(func() (*Module, error) {
+		return Load(file, Options{CacheDir: filepath.Join(guestDir, "cache"), CallTimeout: 30 * time.Second, MemoryMiB: 32, Shared: shared, Instances: 2})
+	}))
+	module, err := m.(func() (*Module, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
 }
 
 func loadFile(t testing.TB, file []byte, opt Options) *Module {

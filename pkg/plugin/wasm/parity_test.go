@@ -27,10 +27,8 @@ func everywhere(t *testing.T, opt plugintest.Options, test func(t *testing.T, s 
 		})
 	}
 	run("compiled-in", func(*testing.T) plugin.Factory { return probe.Factory })
-	run("perRoom", func(t *testing.T) plugin.Factory { return load(t, "probeguest", nil) })
-	run("shared", func(t *testing.T) plugin.Factory {
-		return load(t, "probeguest", func(o *Options) { o.Shared, o.Instances = true, 2 })
-	})
+	run("perRoom", func(t *testing.T) plugin.Factory { return kept(t, false) })
+	run("shared", func(t *testing.T) plugin.Factory { return kept(t, true) })
 }
 
 func two(t *testing.T, s *plugintest.Server) (ann, bob *plugintest.Client) {
