@@ -66,9 +66,7 @@ func (c *call) Check() error { return nil }
 
 // Decide implements plugin.Control.
 func (c *call) Decide(d plugin.Decision) error {
-	t := &c.room.args
-	t.Reset()
-	t.Unknown = c.room.unknown
+	t := c.room.table()
 	op := abi.OpCancel
 	switch d.Status {
 	case plugin.Succeeded:
@@ -93,7 +91,7 @@ func (c *call) changes(t *abi.Table) error {
 	if e, ok := c.request.(*eventRequest); ok && e.same() {
 		return nil
 	}
-	now := &c.room.now
+	now := &shared.now
 	now.Reset()
 	now.Unknown = c.room.unknown
 	abi.Write(now, c.request)

@@ -40,11 +40,11 @@ type eventRequest struct {
 // askEvent is ask for OnRaiseEvent.
 func (r *room) askEvent(id int64, args []byte) error {
 	e := &eventCall{call: call{room: r, id: id, args: args}}
-	fields, n, err := gpbinary.ReadTable(gpbinary.V18, args, r.fields[:0])
+	fields, n, err := gpbinary.ReadTable(gpbinary.V18, args, shared.fields[:0])
 	if err != nil || n != len(args) {
 		return abi.ErrArgument
 	}
-	r.fields = fields
+	shared.fields = fields
 	caller := plugin.Caller{Source: &e.call}
 	e.operation = photon.OpRaiseEvent
 	var userID, nickname []byte

@@ -139,10 +139,9 @@ func setup(handle int64, args []byte) error {
 			AppID: q.Text(photon.ParamApplicationID), AppVersion: q.Text(photon.ParamAppVersion),
 			Region: q.Text(photon.ParamRegion), Cloud: q.Text(abi.KeyCloud), Extra: q.TextMap(abi.KeyEnvironment),
 		},
-		later: map[int64]func(*abi.Reader){},
 	}
 	h.logger = newLogger(handle)
-	r := &room{host: h, cancel: cancel, deferred: map[int64]*call{}}
+	r := &room{host: h, cancel: cancel}
 	h.room = r
 	name, config := q.Text(abi.KeyName), plugin.Config(q.TextMap(abi.KeyConfig))
 	if q.Err != nil {
@@ -234,6 +233,9 @@ func (r *room) asked(c *call) {
 	r.open = r.open[:len(r.open)-1]
 	r.last = c
 	if plugin.CallOf(c.call).IsDeferred() {
+		if r.deferred == nil {
+			r.deferred = map[int64]*call{}
+		}
 		r.deferred[c.id] = c
 		handOver(c.args) // the request still reads from it
 	}

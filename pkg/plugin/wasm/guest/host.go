@@ -25,9 +25,14 @@ type host struct {
 	lastID int64
 	later  map[int64]func(*abi.Reader) // what runs when the server comes back with a number
 
-	args, now abi.Table        // of the current host call; what a request is now
-	fields    []gpbinary.Field // scratch of askEvent
-	names     map[int32]actorNames
+	names map[int32]actorNames
+}
+
+// shared is memory for one host call or one event at a time: there is one thread
+// here, and what is in it is over when the server has it. Rooms can be many.
+var shared struct {
+	args, now abi.Table
+	fields    []gpbinary.Field
 }
 
 // call makes a host call about c, or about the room if c is nil. t may be nil.
@@ -41,9 +46,9 @@ func (h *host) call(op abi.Op, c *call, t *abi.Table) ([]byte, error) {
 
 // table returns an empty table for arguments.
 func (h *host) table() *abi.Table {
-	h.args.Reset()
-	h.args.Unknown = h.unknown
-	return &h.args
+	shared.args.Reset()
+	shared.args.Unknown = h.unknown
+	return &shared.args
 }
 
 // do is call where nothing comes back.

@@ -14,6 +14,9 @@ import (
 // keep remembers a function, and returns the number by which the server asks for it.
 func (h *host) keep(f func(*abi.Reader)) int64 {
 	h.lastID++
+	if h.later == nil {
+		h.later = map[int64]func(*abi.Reader){}
+	}
 	h.later[h.lastID] = f
 	return h.lastID
 }
