@@ -66,13 +66,23 @@ type Apps struct {
 
 // AppRules are the rules of one application.
 type AppRules struct {
-	AppID    string   `yaml:"app_id" doc:"AppId"`
-	Versions []string `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
-	Regions  string   `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
-	MaxCCU   int      `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
+	AppID    string    `yaml:"app_id" doc:"AppId"`
+	Versions []string  `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
+	Regions  string    `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
+	MaxCCU   int       `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
+	Limits   AppLimits `yaml:"limits" doc:"instead of limits.*, for clients that have authenticated for the application; 0: as there"`
 	// WebRPCURL and WebRPCHeaders go together: a secret of one service is none of another's business.
 	WebRPCURL     string   `yaml:"web_rpc_url" doc:"instead of web_rpc.base_url and its headers; off: no WebRpc"`
 	WebRPCHeaders []string `yaml:"web_rpc_headers" doc:"headers for web_rpc_url"`
+}
+
+// AppLimits are the limits of one application's clients. Zero is the one of Limits.
+type AppLimits struct {
+	MaxMessageSize       int `yaml:"max_message_size" doc:"bytes of one message, either direction"`
+	MaxQueuedBytes       int `yaml:"max_queued_bytes" doc:"bytes that may wait for one client"`
+	MaxMessagesPerSecond int `yaml:"max_messages_per_second" doc:"messages from one client; negative: no limit"`
+	MaxBytesPerSecond    int `yaml:"max_bytes_per_second" doc:"bytes from one client; negative: no limit"`
+	MaxPeersPerAddress   int `yaml:"max_peers_per_address" doc:"clients of the application from one address on one server; negative: no limit"`
 }
 
 // Off takes a setting back for one application.

@@ -95,6 +95,7 @@ func TestMistakesNameTheSetting(t *testing.T) {
 		{name: "WebRpc without time", args: []string{"--web_rpc.timeout=0s"}, want: []string{"web_rpc.timeout"}},
 		{name: "WebRpc of one application", file: "apps: {rules: [{app_id: a, web_rpc_url: on}]}\n", want: []string{"apps.rules[0].web_rpc_url", "off"}},
 		{name: "headers for nothing", file: "apps: {rules: [{app_id: a, web_rpc_url: off, web_rpc_headers: [\"X: y\"]}]}\n", want: []string{"apps.rules[0].web_rpc_headers"}},
+		{name: "message size below nothing", file: "apps: {rules: [{app_id: x, limits: {max_message_size: -1}}]}\n", want: []string{"apps.rules[0].limits", "max_message_size"}},
 		{name: "half a certificate", args: []string{"--tls.cert=x"}, want: []string{"tls.cert", "tls.key"}},
 		{name: "wss without certificate", args: []string{"--master.listen.wss=:19090"}, want: []string{"master.listen.wss", "tls.cert"}},
 		{name: "unknown flag", args: []string{"--nope"}, want: []string{"nope"}},

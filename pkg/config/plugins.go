@@ -22,7 +22,7 @@ type PluginApp struct {
 	Factory string `yaml:"factory" doc:"dir: the drop-in plugins of plugins.dir; builtin:ID: those that are compiled in under that id, for example builtin:webhooks"`
 	Default string `yaml:"default" doc:"plugin of rooms whose creator asks for none; empty: the factory decides"`
 	// Persistent tells masters, too.
-	Persistent bool `yaml:"persistent" doc:"the plugin saves rooms: clients that rejoin one that has ended are sent to a game server to load it"`
+	Persistent bool `yaml:"persistent" doc:"the plugin saves rooms: clients that rejoin one that has ended are sent to a game server to load it; builtin:store and builtin:webhooks say so themselves"`
 	// AsyncJoin is true when nil.
 	AsyncJoin *bool             `yaml:"async_join" doc:"with persistent: plain joins load such rooms, too; true unless it is set to false"`
 	Config    map[string]string `yaml:"config" doc:"keys and values for the plugins"`

@@ -100,6 +100,9 @@ func (a *Apps) validate() error {
 		if len(r.WebRPCHeaders) > 0 && (r.WebRPCURL == "" || r.WebRPCURL == Off) {
 			return fmt.Errorf("apps.rules[%d].web_rpc_headers need web_rpc_url", i)
 		}
+		if r.Limits.MaxMessageSize < 0 || r.Limits.MaxQueuedBytes < 0 {
+			return fmt.Errorf("apps.rules[%d].limits: max_message_size and max_queued_bytes can't be negative", i)
+		}
 	}
 	for i, p := range a.Auth.Providers {
 		if p.Type < 0 || p.Type > 254 {

@@ -389,7 +389,7 @@ func (n *gameServerNode) Stop(ctx context.Context) error {
 	saved()
 	err := n.Shutdown(ctx)
 	n.rpc.Close()
-	n.game.Close()
+	err = errors.Join(err, n.game.Close(ctx))
 	n.plugins.close()
 	n.send(&s2s.Goodbye{Reason: "shutdown"})
 	n.cancel()

@@ -13,7 +13,9 @@ import (
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/gameserver"
 	"github.com/boson-project/boson/pkg/plugin"
+	_ "github.com/boson-project/boson/pkg/plugin/store" // builtin:store
 	"github.com/boson-project/boson/pkg/plugin/wasm"
+	_ "github.com/boson-project/boson/pkg/plugin/webhooks" // builtin:webhooks
 	"github.com/boson-project/boson/pkg/webcall"
 	adminv1 "github.com/boson-project/boson/proto/admin/v1"
 )
@@ -47,6 +49,11 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 		if err != nil {
 			p.close()
 			return nil, fmt.Errorf("plugins.apps[%d].factory: %w", i, err)
+		}
+		if c, ok := factory.(plugin.ConfigChecker); ok {
+			if err := c.CheckConfig(plugin.Config(a.Config)); err != nil {
+				return nil, fmt.Errorf("plugins.apps[%d].config: %w", i, err)
+			}
 		}
 		made := &gameserver.Plugins{
 			Factory: factory, Default: a.Default, Config: plugin.Config(a.Config), Strict: cfg.Plugins.Strict,
@@ -130,7 +137,7 @@ func (p *plugins) list(reload bool) ([]*adminv1.Plugin, error) {
 }
 
 func loadOf(a *config.PluginApp) gameserver.Load {
-	onRejoin, onJoin := a.Loads()
+	onRejoin, onJoin := appLoads(a)
 	switch {
 	case onJoin:
 		return gameserver.LoadJoin
@@ -148,9 +155,21 @@ func loads(cfg config.Plugins) func(appID string) (onRejoin, onJoin bool) {
 		}
 		for _, id := range [...]string{appID, "*"} {
 			if i := slices.IndexFunc(cfg.Apps, func(a config.PluginApp) bool { return a.AppID == id }); i >= 0 {
-				return cfg.Apps[i].Loads()
+				return appLoads(&cfg.Apps[i])
 			}
 		}
 		return false, false
 	}
+}
+
+// appLoads says which joins may load a room: as the configuration says, and as
+// the compiled-in plugin itself does.
+func appLoads(a *config.PluginApp) (onRejoin, onJoin bool) {
+	onRejoin, onJoin = a.Loads()
+	f, _ := plugin.Registered(strings.TrimPrefix(a.Factory, "builtin:"))
+	if l, ok := f.(plugin.Loader); ok {
+		rejoin, join := l.Loads(plugin.Config(a.Config))
+		onRejoin, onJoin = onRejoin || rejoin, onJoin || join
+	}
+	return onRejoin, onJoin
 }

@@ -64,8 +64,6 @@ type message struct {
 }
 
 const (
-	// maxWaiting messages per room.
-	maxWaiting = 65536
 	// creatorWait is how long a join waits for a room whose creator is on the
 	// way (cluster.md 14.2).
 	creatorWait = 2 * time.Second
@@ -76,7 +74,7 @@ const (
 
 func (s *Server) newGame(k gameKey) *game {
 	g := &game{server: s, key: k}
-	g.fiber = app.NewFiber(maxWaiting, g.run)
+	g.fiber = app.NewFiber(s.opt.MaxWaiting, g.run)
 	return g
 }
 
@@ -436,10 +434,10 @@ func (g *game) settle() {
 		return
 	}
 	if g.room.Done() {
-		g.end()
 		if h := g.host.Load(); h != nil {
-			h.End()
+			h.End() // before the name is free
 		}
+		g.end()
 		if g.counted {
 			s.rooms.Add(-1)
 			s.opt.Directory.Remove(g.key.app, g.key.name)
@@ -533,6 +531,18 @@ func (g *game) crash(x any) {
 	g.waiting = nil
 	for i := range waiting {
 		g.refuse(&waiting[i], app.Fail(photon.ReturnInternalServerError, "the room had an internal error"))
+	}
+}
+
+// close ends the fiber, and what a room that is not over has left.
+func (g *game) close() {
+	if h := g.host.Load(); h != nil {
+		h.Cancel() // a web call may hold the fiber
+	}
+	g.fiber.Close()
+	g.stopTimer()
+	if h := g.host.Load(); h != nil {
+		h.Abandon()
 	}
 }
 

@@ -118,6 +118,10 @@ func (p *peer) admit(op app.Op, identify func() (*secure.Token, error)) {
 		}
 		p.SetCipher(c)
 	}
+	if err := p.EnterApp(token.AppID); err != nil {
+		p.gate.Fail(op, err)
+		return
+	}
 	p.token, p.appKey = token, p.server.opt.Auth.AppKey(token)
 	p.tokenIssued.Store(token.Issued.Unix())
 	p.gate.Succeed()

@@ -6,6 +6,7 @@ package gameserver
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,9 @@ type Options struct {
 	MaxRooms int
 	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
 	WebRPC *webrpc.Service
+	// MaxWaiting messages may wait for one room, whose plugin may hold it up; 0
+	// means 65536.
+	MaxWaiting int
 	// Plugins returns the plugins of an application, nil for none. It is asked for
 	// each new room, from any goroutine. A nil function is none for all.
 	Plugins func(appID string) *Plugins
@@ -258,23 +262,28 @@ func (s *Server) CloseRooms(ctx context.Context, reason string) error {
 	return s.Drain(ctx)
 }
 
-// Close waits until every room's fiber has run out of work. The app.Server
-// must have shut down before.
-func (s *Server) Close() {
+// Close waits until every room's fiber has run out of work. The app.Server must
+// have shut down before. A plugin that holds its room does not hold the server:
+// what has not come to its end when ctx does is left behind, and ctx's error
+// returned.
+func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	all := make([]*game, 0, len(s.games))
 	for _, g := range s.games {
 		all = append(all, g)
 	}
 	s.mu.Unlock()
-	for _, g := range all {
-		if h := g.host.Load(); h != nil {
-			h.Cancel() // it may hold the fiber
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		for _, g := range all {
+			g.close()
 		}
-		g.fiber.Close()
-		g.stopTimer()
-		if h := g.host.Load(); h != nil {
-			h.Abandon()
-		}
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a plugin holds its room: %w", ctx.Err())
 	}
 }

@@ -177,6 +177,10 @@ func (p *peer) admit(op app.Op, lobbyStats bool, token *secure.Token, data *gpbi
 		p.gate.Fail(op, err)
 		return
 	}
+	if err := p.EnterApp(token.AppID); err != nil {
+		p.gate.Fail(op, err)
+		return
+	}
 	p.token, p.appKey = token, p.server.opt.Auth.AppKey(token)
 	// It enters before the gate opens, so that no operation comes earlier. Who
 	// was closed meanwhile leaves again: Closed does that only for open gates.

@@ -45,7 +45,7 @@ func (c Content) AppendTo(dst []byte, to Protocol) ([]byte, error) {
 			return gpjson.AppendValue(dst, v)
 		}
 		v, _ = gpbinary.Convert(gpbinary.Version(to), v)
-		return gpbinary.Append(dst, gpbinary.Version(to), v)
+		return gpbinary.AppendLong(dst, gpbinary.Version(to), v)
 	default:
 		dst, _, err := gpbinary.Transcode(dst, gpbinary.Version(to), gpbinary.Raw{Version: gpbinary.Version(c.Protocol), Bytes: c.Bytes})
 		return dst, err

@@ -14,9 +14,11 @@
 //	func (chatFilter) Version() string { return "1.0" }
 //
 //	func (chatFilter) OnRaiseEvent(c *plugin.RaiseEventCall) {
-//		if text, _ := c.Request.Data(); c.Request.EvCode == 10 && tooLong(text) {
-//			_ = c.Fail("text too long", nil)
-//			return
+//		if c.Request.EvCode == 10 {
+//			if text, _ := c.Request.Data(); tooLong(text) {
+//				_ = c.Fail("text too long", nil)
+//				return
+//			}
 //		}
 //		_ = c.Continue()
 //	}

@@ -87,6 +87,19 @@ func (f FactoryFunc) Create(host Host, name string, config Config) (Plugin, erro
 	return f(host, name, config)
 }
 
+// ConfigChecker is a factory that can tell before the first room whether its
+// configuration is good. The server asks when it starts, and does not start with
+// a bad one.
+type ConfigChecker interface {
+	CheckConfig(config Config) error
+}
+
+// Loader is a factory whose plugins save rooms: it says which joins of rooms that
+// are not in memory may bring one back, rejoins and plain joins. Masters ask, too.
+type Loader interface {
+	Loads(config Config) (onRejoin, onJoin bool)
+}
+
 // Config is what the configuration says to an application's plugins, as it
 // stands there: keys and values are for the plugin to understand.
 type Config map[string]string

@@ -186,6 +186,10 @@ func (r *RaiseEventRequest) Content() (c photon.Content, ok bool, err error) {
 	if !r.written {
 		// It may have been changed in place. If not, the client's bytes are better:
 		// they keep what they say about the client's language.
+		if r.content.Protocol == c.Protocol && bytes.Equal(r.content.Bytes, c.Bytes) {
+			return r.content, r.hasContent, nil
+		}
+		// There may be several ways to write down one value.
 		if before, err := r.content.Value(); err == nil {
 			if old, err := photon.ContentOf(before); err == nil && old.Protocol == c.Protocol && bytes.Equal(old.Bytes, c.Bytes) {
 				return r.content, r.hasContent, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -35,12 +36,16 @@ var ErrTypeTaken = errors.New("plugin: the code or the type is taken")
 // RegisterType makes values of a Go type usable in events and properties:
 // clients know the type under that code and with those bytes. It holds for the
 // whole process; the same registration again, one per room, is accepted.
-// ErrTypeTaken: code or type are registered differently. It may be called from
+// ErrTypeTaken: code or type are registered differently, or the type is one of
+// those that have a serialization already. It may be called from
 // any goroutine, and best from a factory.
 //
 // Values of codes that nobody registered pass plugins as gpbinary.Custom.
 func RegisterType[T any](code byte, encode func(T) ([]byte, error), decode func([]byte) (T, error)) error {
 	typ := reflect.TypeFor[T]()
+	if serializable(any(*new(T))) {
+		return fmt.Errorf("%w: %v has a serialization without it", ErrTypeTaken, typ)
+	}
 	types.Lock()
 	defer types.Unlock()
 	old := types.table.Load()
@@ -74,21 +79,22 @@ func FromWire(v any) (any, error) {
 	if t == nil {
 		return v, nil
 	}
-	return walk(v, func(v any) (any, error) {
+	out, _, err := walk(v, func(v any) (any, bool, error) {
 		c, ok := v.(gpbinary.Custom)
 		if !ok {
-			return v, nil
+			return v, false, nil
 		}
 		ct := t.byCode[c.Code]
 		if ct == nil {
-			return v, nil
+			return v, false, nil
 		}
 		out, err := ct.decode(c.Data)
 		if err != nil {
-			return nil, fmt.Errorf("plugin: custom type %d: %w", c.Code, err)
+			return nil, false, fmt.Errorf("plugin: custom type %d: %w", c.Code, err)
 		}
-		return out, nil
+		return out, true, nil
 	}, 0)
+	return out, err
 }
 
 // ToWire replaces Go values of registered types by custom values. Values that
@@ -98,26 +104,27 @@ func ToWire(v any, unknown func(any) (any, bool)) (any, error) {
 	if t == nil && unknown == nil {
 		return v, nil
 	}
-	return walk(v, func(v any) (any, error) {
-		if v == nil {
-			return nil, nil
+	out, _, err := walk(v, func(v any) (any, bool, error) {
+		if serializable(v) {
+			return v, false, nil
 		}
 		if t != nil {
 			if ct := t.byType[reflect.TypeOf(v)]; ct != nil {
 				data, err := ct.encode(v)
 				if err != nil {
-					return nil, fmt.Errorf("plugin: custom type %d: %w", ct.code, err)
+					return nil, false, fmt.Errorf("plugin: custom type %d: %w", ct.code, err)
 				}
-				return gpbinary.Custom{Code: ct.code, Data: data}, nil
+				return gpbinary.Custom{Code: ct.code, Data: data}, true, nil
 			}
 		}
-		if unknown != nil && !serializable(v) {
+		if unknown != nil {
 			if out, ok := unknown(v); ok {
-				return out, nil
+				return out, true, nil
 			}
 		}
-		return v, nil
+		return v, false, nil
 	}, 0)
+	return out, err
 }
 
 // serializable says whether a value by itself, not what is in it, has a
@@ -135,47 +142,50 @@ func serializable(v any) bool {
 	return false
 }
 
+// replacement says what a value becomes, and whether that is another one.
+type replacement func(v any) (out any, changed bool, err error)
+
 // walk replaces values, inner ones first. Containers are copied only where
 // something in them was replaced.
-func walk(v any, replace func(any) (any, error), depth int) (any, error) {
+func walk(v any, replace replacement, depth int) (out any, changed bool, err error) {
 	if depth > gpbinary.MaxDepth {
-		return v, nil // the serializer refuses it
+		return v, false, nil // the serializer refuses it
 	}
 	switch x := v.(type) {
 	case gpbinary.ObjectArray:
 		items, changed, err := walkItems(x, replace, depth)
 		if err != nil || !changed {
-			return v, err
+			return v, false, err
 		}
-		return gpbinary.ObjectArray(items), nil
+		return gpbinary.ObjectArray(items), true, nil
 	case *Table:
 		pairs, changed, err := walkPairs(x.Pairs(), replace, depth)
 		if err != nil || !changed {
-			return v, err
+			return v, false, err
 		}
-		return NewTable(pairs...), nil
+		return NewTable(pairs...), true, nil
 	case *gpbinary.Dictionary:
 		if x == nil {
-			return v, nil
+			return v, false, nil
 		}
 		pairs, changed, err := walkPairs(x.Pairs, replace, depth)
 		if err != nil || !changed {
-			return v, err
+			return v, false, err
 		}
-		return &gpbinary.Dictionary{Key: x.Key, Val: x.Val, Pairs: pairs}, nil
+		return &gpbinary.Dictionary{Key: x.Key, Val: x.Val, Pairs: pairs}, true, nil
 	}
 	return replace(v)
 }
 
-func walkItems(items []any, replace func(any) (any, error), depth int) (out []any, changed bool, err error) {
+func walkItems(items []any, replace replacement, depth int) (out []any, changed bool, err error) {
 	for i, item := range items {
-		w, err := walk(item, replace, depth+1)
+		w, replaced, err := walk(item, replace, depth+1)
 		if err != nil {
 			return nil, false, err
 		}
-		if !same(w, item) && !changed {
+		if replaced && !changed {
 			changed = true
-			out = append(make([]any, 0, len(items)), items...)
+			out = slices.Clone(items)
 		}
 		if changed {
 			out[i] = w
@@ -184,39 +194,19 @@ func walkItems(items []any, replace func(any) (any, error), depth int) (out []an
 	return out, changed, nil
 }
 
-func walkPairs(pairs []Pair, replace func(any) (any, error), depth int) (out []Pair, changed bool, err error) {
+func walkPairs(pairs []Pair, replace replacement, depth int) (out []Pair, changed bool, err error) {
 	for i, p := range pairs {
-		w, err := walk(p.Value, replace, depth+1)
+		w, replaced, err := walk(p.Value, replace, depth+1)
 		if err != nil {
 			return nil, false, err
 		}
-		if !same(w, p.Value) && !changed {
+		if replaced && !changed {
 			changed = true
-			out = append(make([]Pair, 0, len(pairs)), pairs...)
+			out = slices.Clone(pairs)
 		}
 		if changed {
 			out[i].Value = w
 		}
 	}
 	return out, changed, nil
-}
-
-// same says whether a value was not replaced. What can't be compared was, as far
-// as this is concerned: only its copy costs.
-func same(a, b any) bool {
-	ta := reflect.TypeOf(a)
-	if ta != reflect.TypeOf(b) {
-		return false
-	}
-	if ta == nil {
-		return true
-	}
-	switch ta.Kind() {
-	case reflect.Slice:
-		va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
-		return va.Len() == vb.Len() && va.UnsafePointer() == vb.UnsafePointer()
-	case reflect.Pointer:
-		return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
-	}
-	return ta.Comparable() && a == b
 }

@@ -148,6 +148,14 @@ func TestStateRoundTrip(t *testing.T) {
 		if got := fmt.Sprint(j["CustomProperties"]); got != "map[map:m1]" {
 			t.Errorf("lobby-visible properties %s", got)
 		}
+		debug := j["DebugInfo"].(map[string]any)
+		if got := fmt.Sprint(debug["DEBUG_PROPERTIES_18"], debug["DEBUG_EVENTS_19"]); got != "map[250:[map] deep:map[x:1.5 y:[a b]] map:m1] map[0:[[1 1 first] [2 2 <nil>]] 5:[[0 5 7]]]" {
+			t.Errorf("readable copies %s", got)
+		}
+		if got := fmt.Sprint(j["ActorList"].([]any)[0].(map[string]any)["DEBUG_BINARY"]); got != "map[1:map[255:Ann hp:3]]" {
+			t.Errorf("readable copy of ann %s", got)
+		}
+		delete(j["ActorList"].([]any)[1].(map[string]any), "DEBUG_BINARY")
 		j["CustomProperties"], j["DebugInfo"], j["Unknown"] = "gone", map[string]any{"DEBUG_PROPERTIES_18": 1}, []int{1} // PL-115
 		delete(j["ActorList"].([]any)[0].(map[string]any), "NickName")
 		text2, err := json.Marshal(j)

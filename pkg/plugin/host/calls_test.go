@@ -493,7 +493,7 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
-// PL-45, PL-15: what is deferred is overtaken, and keeps its sender.
+// PL-45, PL-15, PL-81: what is deferred is overtaken, and keeps its sender.
 func TestDeferredEvent(t *testing.T) {
 	bubble(t, plugintest.Options{}, func(t *testing.T, s *plugintest.Server, r *recorder) {
 		r.raise = func(c *plugin.RaiseEventCall) {

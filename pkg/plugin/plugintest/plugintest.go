@@ -63,6 +63,8 @@ type Options struct {
 	HTTP  webcall.Config
 	// Room holds the limits of rooms.
 	Room room.Config
+	// MaxWaiting messages may wait for one room; 0 is the server's default.
+	MaxWaiting int
 	// Log gets the server's log as JSON lines; nil is nowhere.
 	Log io.Writer
 }
@@ -106,7 +108,7 @@ func New(t testing.TB, opt Options) *Server {
 		Web: s.web, Region: Region, Cloud: "test",
 	}
 	s.game = gameserver.New(gameserver.Options{
-		Auth: s.auth, Directory: s.dir, AuthTimeout: time.Minute, TokenLife: time.Hour, Logger: log, Room: opt.Room,
+		Auth: s.auth, Directory: s.dir, AuthTimeout: time.Minute, TokenLife: time.Hour, Logger: log, Room: opt.Room, MaxWaiting: opt.MaxWaiting,
 		Plugins: func(string) *gameserver.Plugins {
 			if opt.Factory == nil {
 				return nil
@@ -132,7 +134,9 @@ func (s *Server) Stop() {
 		if err := s.app.Shutdown(ctx); err != nil {
 			s.t.Errorf("shutdown: %v", err)
 		}
-		s.game.Close()
+		if err := s.game.Close(ctx); err != nil {
+			s.t.Error(err)
+		}
 		s.web.Close()
 		s.call.Close()
 	})
