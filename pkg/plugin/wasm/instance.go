@@ -156,7 +156,7 @@ func (i *instance) kill(err error) *TrapError {
 	i.module.lost(i)
 	for _, r := range i.rooms {
 		gen := r.gen
-		r.host.Enqueue(func() { r.recover(gen) })
+		r.host.Enqueue(func() { r.renew(gen) })
 	}
 	return t
 }

@@ -103,10 +103,10 @@ func (r *room) detach() {
 	r.timers = nil
 }
 
-// recover replaces a dead instance, if it is still that of gen: where instances are
+// renew replaces a dead instance, if it is still that of gen: where instances are
 // shared by a fresh one, which knows nothing of the room's past; else the plugin is
 // over, and the room's operations fail.
-func (r *room) recover(gen int) {
+func (r *room) renew(gen int) {
 	if gen != r.gen || r.inst == nil || !r.inst.isDead() || r.depth > 0 {
 		return
 	}
@@ -139,7 +139,7 @@ func (r *room) recover(gen int) {
 // ready says whether the guest can be called; it replaces a dead instance.
 func (r *room) ready() error {
 	if r.inst != nil && r.inst.isDead() && r.depth == 0 {
-		r.recover(r.gen)
+		r.renew(r.gen)
 	}
 	if r.inst == nil {
 		if r.dead == nil {
