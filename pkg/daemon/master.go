@@ -77,7 +77,8 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 	}
 	n.master = master.New(master.Options{
 		WebRPC: n.rpc, Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
-		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
+		Lobby: lobby.Config{ListInterval: cfg.Master.ListInterval, ListLimit: cfg.Master.ListLimit, GameListLimit: cfg.Master.GameListLimit,
+			MaxLobbies: cfg.Master.MaxLobbies, StatsLimit: cfg.Master.LobbyStatsLimit},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
 		LostHold: cfg.Master.LostHold, Loads: loads(cfg.Plugins), Logger: log,
 	})
@@ -125,12 +126,13 @@ func (n *masterNode) Start(context.Context) error {
 	logAddresses(n.log, n.Bound(), n.set)
 	n.log.Info().Stringer("s2s", n.s2sAddr).Str("cluster", n.cfg.Cluster.Name).Str("region", n.cfg.Cluster.Region).Msg("listening for game servers")
 	if n.cfg.Cluster.Gossip.Listen != "" {
-		_, err = startGossip(ctx, n.cfg, n.log, &n.running, cluster.Node{
+		g, err := startGossip(ctx, n.cfg, n.log, &n.running, cluster.Node{
 			ID: n.id, Role: cluster.Master, S2S: s2sAnnounce(n.cfg, n.s2sAddr), Addresses: n.set,
 		}, nil)
 		if err != nil {
 			return err
 		}
+		n.running.Go(func() { n.tellFull(ctx, g) })
 	}
 	return nil
 }

@@ -53,11 +53,12 @@ type Server struct {
 
 	mu   sync.Mutex // apps
 	apps map[string]*application
+	used map[string]*usage
 }
 
 // New returns a master, to be run by an app.Server.
 func New(opt Options) *Server {
-	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), apps: map[string]*application{}}
+	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), apps: map[string]*application{}, used: map[string]*usage{}}
 	app.Handle(&s.router, photon.OpJoinLobby, s.joinLobby)
 	app.Handle(&s.router, photon.OpLeaveLobby, s.leaveLobby)
 	app.HandleRaw(&s.router, photon.OpCreateGame, s.createGame)
@@ -79,9 +80,12 @@ type application struct {
 	server *Server
 	key    string
 	fiber  *app.Fiber[func(now time.Time)]
+	usage  *usage
 
 	// Only touched on the fiber.
 	lobby     *lobby.App
+	players   int // of these, counted in usage
+	rooms     int
 	peers     map[*peer]struct{}
 	timer     *time.Timer
 	timerAt   time.Time
@@ -108,6 +112,7 @@ func (s *Server) post(key string, fn func(a *application, now time.Time)) {
 		a = &application{
 			server: s, key: key, peers: map[*peer]struct{}{}, placing: map[string]*placement{},
 			lobby:     lobby.New(cfg, rand.NewPCG(rand.Uint64(), rand.Uint64())),
+			usage:     s.usage(key),
 			nextStats: time.Now().Add(s.opt.StatsInterval / statsSlots), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
 		}
 		a.fiber = app.NewFiber(0, a.run)
@@ -139,6 +144,7 @@ func (a *application) run(batch []func(now time.Time)) {
 		a.survive(now, fn)
 	}
 	a.survive(now, a.tick)
+	a.report()
 }
 
 // survive keeps a mistake in one operation from ending the master.
@@ -203,6 +209,7 @@ func (a *application) end() bool {
 		return false
 	}
 	delete(s.apps, a.key)
+	s.endUsage(a)
 	return true
 }
 
@@ -372,6 +379,11 @@ func (s *Server) RequestPlacement(id, appKey, name string, answer func(granted b
 			return
 		}
 		match, err := a.lobby.Create(now, lobby.CreateRequest{Name: name})
+		if err == nil && !a.takeRoom(a.usage.appID) {
+			a.lobby.Release(now, match.Room, match.Reservation)
+			answer(false)
+			return
+		}
 		answer(err == nil && a.lobby.Place(now, match.Room, match.Reservation, id))
 	})
 }

@@ -107,6 +107,9 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 		respondError(p, app.OpOf(r), err)
 		return
 	}
+	if s.settle(p, r, endTime, p.app.lobby.Ending(p.token.UserID, q.name)) {
+		return
+	}
 	match, err := p.app.lobby.Create(p.now, lobby.CreateRequest{
 		User: p.token.UserID, Name: q.name, Lobby: q.lobby, Expected: q.expected, Options: q.options,
 	})
@@ -114,13 +117,16 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
+	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
+		return
+	}
 	q, err := p.roomRequest(r, photon.ParamGameProperties)
 	if err != nil {
 		respondError(p, app.OpOf(r), err)
 		return
 	}
 	match, err := p.app.lobby.Join(p.now, lobby.JoinRequest{
-		User: p.token.UserID, Name: q.name, Mode: q.mode, Lobby: q.lobby, Expected: q.expected, Options: q.options,
+		User: p.token.UserID, Name: q.name, Mode: q.mode, Session: lobby.Session(p.token.SessionID), Lobby: q.lobby, Expected: q.expected, Options: q.options,
 	})
 	s.send(p, app.OpOf(r), match, err)
 }
@@ -136,11 +142,14 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
+	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
+		return
+	}
 	// Old clients and JavaScript send the new room's properties as 251; 248 is
 	// the filter here.
 	q, err := p.roomRequest(r, photon.ParamProperties)
 	random := lobby.RandomRequest{
-		User: p.token.UserID, Lobby: q.lobby, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
+		User: p.token.UserID, Session: lobby.Session(p.token.SessionID), Lobby: q.lobby, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
 		Create: q.mode == photon.CreateIfNotExists, Name: q.name, Options: q.options,
 	}
 	random.Mode = photon.MatchmakingMode(collect[byte](&err)(r.Byte(photon.ParamMatchMakingType)))
@@ -161,6 +170,11 @@ func (s *Server) send(p *request, op app.Op, match lobby.Match, err error) {
 	case err != nil:
 		respondError(p, op, err)
 	case match.Reservation != 0:
+		if !p.app.takeRoom(p.token.AppID) {
+			p.app.lobby.Release(p.now, match.Room, match.Reservation)
+			p.Respond(op, photon.ReturnServerFull, "the application has as many rooms as it may", nil)
+			return
+		}
 		s.place(p.peer, op, match)
 	case match.Server == "":
 		p.app.awaitPlacement(p.peer, op, match.Room)
