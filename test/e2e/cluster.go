@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,9 +36,6 @@ type cluster struct {
 	ended chan struct{} // closed when the last process of the cluster is gone
 
 	nameServer, master, gameServer, admin string // host:port: WebSocket, and HTTP
-
-	service *service // the web service that knows users
-	dir     string   // of the configuration file
 }
 
 // startCluster returns when the cluster is ready for clients. further are flags
@@ -67,23 +63,12 @@ func launch(further string) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "boson-e2e")
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir, "boson.yaml")
-	service := startService()
-	if err := os.WriteFile(file, service.configuration(), 0o600); err != nil {
-		service.Close()
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
 	local := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 	c := &cluster{
-		service: service, dir: dir,
 		log: &logBuffer{ready: make(chan struct{})}, ended: make(chan struct{}),
 		nameServer: local(ports[2]), master: local(ports[5]), gameServer: local(ports[8]), admin: local(ports[10]),
 	}
-	args := "--config=" + file + fmt.Sprintf(" --nameserver.listen.udp=:%d --nameserver.listen.tcp=:%d --nameserver.listen.ws=:%d"+
+	args := fmt.Sprintf("--nameserver.listen.udp=:%d --nameserver.listen.tcp=:%d --nameserver.listen.ws=:%d"+
 		" --master.listen.udp=:%d --master.listen.tcp=:%d --master.listen.ws=:%d"+
 		" --gameserver.listen.udp=:%d --gameserver.listen.tcp=:%d --gameserver.listen.ws=:%d"+
 		" --master.s2s=127.0.0.1:%d --admin.listen=127.0.0.1:%d --admin.grpc=127.0.0.1:%d"+
@@ -101,23 +86,15 @@ func launch(further string) (*cluster, error) {
 	ownGroup(cmd)
 	c.cmd = cmd
 	if err := cmd.Start(); err != nil {
-		c.tidy()
 		return nil, fmt.Errorf("make run: %w", err)
 	}
 	go func() {
 		// Wait returns when all processes that write to the log are gone, not only
 		// make. Its error is of no use: make and go wrap the exit code.
 		_ = cmd.Wait()
-		c.tidy()
 		close(c.ended)
 	}()
 	return c, nil
-}
-
-// tidy removes what the cluster needed beside its processes.
-func (c *cluster) tidy() {
-	c.service.Close()
-	_ = os.RemoveAll(c.dir)
 }
 
 func (c *cluster) waitReady(ctx context.Context) error {

@@ -19,12 +19,14 @@ func startService() *service {
 	return &service{httptest.NewServer(mux)}
 }
 
-// configuration is the file that the cluster is started with: providers, limits
-// for applications that only some scenarios use, and a region that is not there.
-func (s *service) configuration() []byte {
-	return fmt.Appendf(nil, `
+// configuration is part of the file that the cluster is started with: providers,
+// limits for applications that only some scenarios use (APP stands for the one
+// without WebRpc), and a region that is not there.
+func (s *service) configuration() string {
+	return fmt.Sprintf(`
 apps:
   rules:
+    - {app_id: APP, web_rpc_url: off}
     - {app_id: e2e-few-players, max_ccu: 2}
     - {app_id: e2e-few-rooms, max_rooms: 1, max_players: 3}
     - {app_id: e2e-version, versions: ["1.0"]}

@@ -96,9 +96,12 @@ func webServiceSettings(url string) (args string, remove func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	remove = func() { _, _ = os.Remove(f.Name()), os.RemoveAll(dir) }
-	_, err = io.WriteString(f, strings.NewReplacer("APP", noRPC, "URL", url, "STORE", storeApp, "HOOKS", webhooksApp, "DIR", dir).Replace(`
-apps: {rules: [{app_id: APP, web_rpc_url: off}]}
+	users := startService()
+	remove = func() {
+		_, _ = os.Remove(f.Name()), os.RemoveAll(dir)
+		users.Close()
+	}
+	_, err = io.WriteString(f, strings.NewReplacer("APP", noRPC, "URL", url, "STORE", storeApp, "HOOKS", webhooksApp, "DIR", dir).Replace(users.configuration()+`
 web_rpc: {base_url: "URL/rpc?base=1", headers: ["X-Key: k"]}
 plugins:
   apps:
