@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,16 +97,19 @@ func (n *gameServerNode) Remove(appKey, name string) { n.publisher.Remove(appKey
 // placementTimeout bounds the wait for a master's answer (cluster.md 14).
 const placementTimeout = 500 * time.Millisecond
 
-// RequestPlacement implements gameserver.Directory: any master with a link may answer.
+// RequestPlacement implements gameserver.Directory. Any master may answer; the
+// name's owner has the least to ask of others.
 func (n *gameServerNode) RequestPlacement(appKey, name string, done func(bool)) {
 	n.mu.Lock()
-	var link *s2s.Link
+	links, ids := map[string]*s2s.Link{}, make([]string, 0, len(n.masters))
 	for _, m := range n.masters {
-		if link = m.outbound.Link(); link != nil {
-			break
+		if l := m.outbound.Link(); l != nil {
+			links[l.Peer().ID] = l
+			ids = append(ids, l.Peer().ID)
 		}
 	}
 	n.mu.Unlock()
+	link := links[cluster.Owner(ids, s2s.RoomKey(appKey, name))]
 	if link == nil {
 		done(false)
 		return
@@ -162,7 +166,7 @@ func (n *gameServerNode) metrics() prometheus.Collector {
 // clusterChanged follows the masters that gossip knows. A link that is up
 // counts more than gossip's opinion: it ends when the master says goodbye.
 func (n *gameServerNode) clusterChanged(c cluster.Change) {
-	if c.Node.Role != cluster.Master || c.Node.S2S == "" {
+	if c.Node.Role != cluster.Master || c.Node.S2S == "" || !strings.EqualFold(c.Node.Region, n.cfg.Cluster.Region) {
 		return
 	}
 	switch c.Kind {
@@ -189,7 +193,7 @@ func (n *gameServerNode) link(address string) {
 	quiet := false // one warning per loss, not one per attempt
 	m := &masterLink{cancel: cancel}
 	m.outbound = s2s.NewOutbound(s2s.OutboundConfig{
-		Addr: address, Key: n.key, Self: n.hello,
+		Addr: address, Key: n.key, Self: n.hello, Longest: longestPause,
 		Handlers: s2s.Handlers{
 			Up: func(l *s2s.Link) {
 				quiet = false

@@ -65,6 +65,7 @@ func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (*Up, error) {
 		return nil, err
 	}
 	u.nodes = []measured{u.ms, u.gs, u.ns}
+	u.ms.masterAddresses = func() []string { return nil }
 	u.gs.masterAddresses = func() []string { return []string{u.ms.s2sAddr.String()} }
 	return u, nil
 }

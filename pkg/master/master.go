@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -20,6 +21,7 @@ import (
 	"github.com/boson-project/boson/pkg/cluster"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/s2s"
 )
 
 // Options of a master.
@@ -30,6 +32,12 @@ type Options struct {
 	// StatsInterval between two AppStats events, LobbyStatsInterval between two
 	// LobbyStats events.
 	StatsInterval, LobbyStatsInterval time.Duration
+	// ID is this master's name among the masters of the region. Settling says that
+	// others may be there from the start: until MastersSettled no name is given away.
+	ID       string
+	Settling bool
+	// Users publishes users to other masters; nil where there can be none.
+	Users *s2s.UserPublisher
 	// LostHold is how long rooms of a game server without link stay known.
 	LostHold time.Duration
 	Logger   zerolog.Logger
@@ -41,7 +49,10 @@ type Server struct {
 	log     zerolog.Logger
 	router  app.Router[*request]
 	servers *servers
-	asking  sync.WaitGroup // reservations under way at game servers
+	masters *masters
+	// duplicates is the sum of the applications' part.
+	duplicates atomic.Int64
+	asking     sync.WaitGroup // questions under way to game servers and masters
 
 	mu   sync.Mutex // apps
 	apps map[string]*application
@@ -49,7 +60,7 @@ type Server struct {
 
 // New returns a master, to be run by an app.Server.
 func New(opt Options) *Server {
-	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), apps: map[string]*application{}}
+	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), masters: newMasters(opt.ID, opt.Settling), apps: map[string]*application{}}
 	app.Handle(&s.router, photon.OpJoinLobby, s.joinLobby)
 	app.Handle(&s.router, photon.OpLeaveLobby, s.leaveLobby)
 	app.HandleRaw(&s.router, photon.OpCreateGame, s.createGame)
@@ -73,15 +84,20 @@ type application struct {
 	fiber  *app.Fiber[func(now time.Time)]
 
 	// Only touched on the fiber.
-	lobby     *lobby.App
-	peers     map[*peer]struct{}
-	timer     *time.Timer
-	timerAt   time.Time
-	slots     [statsSlots]map[*peer]struct{} // peers, by when they get AppStats
-	slot      int                            // the last one that got them
-	placing   map[string]*placement          // rooms that a game server is being found for
-	nextStats time.Time
-	nextLobby time.Time
+	lobby      *lobby.App
+	peers      map[*peer]struct{}
+	timer      *time.Timer
+	timerAt    time.Time
+	slots      [statsSlots]map[*peer]struct{} // peers, by when they get AppStats
+	slot       int                            // the last one that got them
+	placing    map[string]*placement          // rooms that a game server is being found for
+	claims     map[string]claim               // names given away by this master or another
+	asks       int                            // asks that wait
+	duplicates int                            // as the server has been told
+	nextStats  time.Time
+	nextLobby  time.Time
+	// toldClients are the clients in lobbies that other masters were told of.
+	toldClients map[lobby.ID]int32
 }
 
 // post runs fn on the fiber of a virtual application, which is made when it is
@@ -93,9 +109,10 @@ func (s *Server) post(key string, fn func(a *application, now time.Time)) {
 	a := s.apps[key]
 	if a == nil {
 		a = &application{
-			server: s, key: key, peers: map[*peer]struct{}{}, placing: map[string]*placement{},
-			lobby:     lobby.New(s.opt.Lobby, rand.NewPCG(rand.Uint64(), rand.Uint64())),
-			nextStats: time.Now().Add(s.opt.StatsInterval / statsSlots), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
+			server: s, key: key, peers: map[*peer]struct{}{}, placing: map[string]*placement{}, claims: map[string]claim{},
+			toldClients: map[lobby.ID]int32{},
+			lobby:       lobby.New(s.opt.Lobby, rand.NewPCG(rand.Uint64(), rand.Uint64())),
+			nextStats:   time.Now().Add(s.opt.StatsInterval / statsSlots), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
 		}
 		a.fiber = app.NewFiber(0, a.run)
 		s.apps[key] = a
@@ -145,6 +162,12 @@ func (a *application) tick(now time.Time) {
 	if !a.nextStats.After(now) {
 		a.nextStats = now.Add(a.server.opt.StatsInterval / statsSlots)
 		a.sendStats()
+		a.dropClaims(now)
+		a.publishClients()
+		if d := a.lobby.Duplicates(); d != a.duplicates {
+			a.server.duplicates.Add(int64(d - a.duplicates))
+			a.duplicates = d
+		}
 		if a.slot == 0 && a.idle() && a.end() {
 			return
 		}
@@ -177,7 +200,7 @@ func (a *application) arm(now time.Time) {
 
 // idle says that nobody would miss the application.
 func (a *application) idle() bool {
-	return len(a.peers) == 0 && a.lobby.Idle()
+	return len(a.peers) == 0 && a.asks == 0 && len(a.placing) == 0 && len(a.claims) == 0 && a.lobby.Idle()
 }
 
 // end drops an application that nobody uses, so that clients who invent AppIds
@@ -209,6 +232,7 @@ func (s *Server) Close() {
 			a.timer.Stop()
 		}
 	}
+	s.masters.stop()
 	s.servers.mu.Lock()
 	defer s.servers.mu.Unlock()
 	for _, g := range s.servers.all {
@@ -340,25 +364,13 @@ func (s *Server) forget(id string) {
 
 // Upsert takes a room's newest record from a game server.
 func (s *Server) Upsert(id string, r *lobby.Record) {
-	s.post(r.App, func(a *application, now time.Time) { a.lobby.Upsert(now, id, r) })
+	s.post(r.App, func(a *application, now time.Time) {
+		a.lobby.Upsert(now, id, r)
+		a.heard(id, r.Name)
+	})
 }
 
 // Remove takes the end of a room.
 func (s *Server) Remove(id, appKey, name string) {
 	s.post(appKey, func(a *application, now time.Time) { a.lobby.Remove(now, id, name) })
-}
-
-// RequestPlacement says whether a game server may create a room that was not
-// reserved there, and reserves the name for it: nobody else has it
-// (cluster.md 12.3). The game server has told before of all rooms that ended.
-// answer is called from the application's fiber.
-func (s *Server) RequestPlacement(id, appKey, name string, answer func(granted bool)) {
-	s.post(appKey, func(a *application, now time.Time) {
-		if server, record, ok := a.lobby.Lookup(name); ok {
-			answer(server == id && record.Reserved)
-			return
-		}
-		match, err := a.lobby.Create(now, lobby.CreateRequest{Name: name})
-		answer(err == nil && a.lobby.Place(now, match.Room, match.Reservation, id))
-	})
 }

@@ -85,43 +85,32 @@ type roomRequest struct {
 	lobby    lobby.ID
 }
 
-// roomRequest reads r; options is the parameter that has the new room's properties.
-func (p *request) roomRequest(r *photon.Request, options photon.ParamCode) (q roomRequest, err error) {
+// readRoomRequest reads r; options is the parameter that has the new room's properties.
+func readRoomRequest(r *photon.Request, options photon.ParamCode) (q roomRequest, err error) {
 	q.name = collect[string](&err)(r.String(photon.ParamRoomName))
 	q.mode = photon.JoinMode(collect[byte](&err)(r.Byte(photon.ParamJoinMode)))
 	q.expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
 	q.options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(options))
-	if err == nil {
-		q.lobby, err = p.lobbyFor(r)
-	}
 	if err == nil {
 		err = checkName(q.name)
 	}
 	return q, err
 }
 
-func (s *Server) createGame(p *request, r *photon.Request) {
-	q, err := p.roomRequest(r, photon.ParamGameProperties)
-	if err != nil {
-		respondError(p, app.OpOf(r), err)
-		return
-	}
-	match, err := p.app.lobby.Create(p.now, lobby.CreateRequest{
-		User: p.token.UserID, Name: q.name, Lobby: q.lobby, Expected: q.expected, Options: q.options,
-	})
-	s.send(p, app.OpOf(r), match, err)
-}
+// createGame and joinGame are CreateGame and JoinGame.
+func (s *Server) createGame(p *request, r *photon.Request) { s.byName(p, r) }
+func (s *Server) joinGame(p *request, r *photon.Request)   { s.byName(p, r) }
 
-func (s *Server) joinGame(p *request, r *photon.Request) {
-	q, err := p.roomRequest(r, photon.ParamGameProperties)
+func (s *Server) byName(p *request, r *photon.Request) {
+	q, err := readRoomRequest(r, photon.ParamGameProperties)
+	if err == nil {
+		q.lobby, err = p.lobbyFor(r)
+	}
 	if err != nil {
 		respondError(p, app.OpOf(r), err)
 		return
 	}
-	match, err := p.app.lobby.Join(p.now, lobby.JoinRequest{
-		User: p.token.UserID, Name: q.name, Mode: q.mode, Lobby: q.lobby, Expected: q.expected, Options: q.options,
-	})
-	s.send(p, app.OpOf(r), match, err)
+	p.ask(r, q).decide(p.now)
 }
 
 // maxRoomName is the longest room name in bytes (loadbalancing.md 10).
@@ -135,37 +124,31 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
-	// Old clients and JavaScript send the new room's properties as 251; 248 is
-	// the filter here.
-	q, err := p.roomRequest(r, photon.ParamProperties)
-	random := lobby.RandomRequest{
-		User: p.token.UserID, Lobby: q.lobby, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
+	q, random, err := readRandomRequest(r, p.token.UserID)
+	if err == nil {
+		q.lobby, err = p.lobbyFor(r)
+	}
+	if err != nil {
+		respondError(p, app.OpOf(r), err)
+		return
+	}
+	k := p.ask(r, q)
+	k.random, k.random.Lobby = random, q.lobby
+	k.decide(p.now)
+}
+
+// readRandomRequest reads JoinRandomGame. Old clients and JavaScript send the new
+// room's properties as 251; 248 is the filter here.
+func readRandomRequest(r *photon.Request, user string) (q roomRequest, random lobby.RandomRequest, err error) {
+	q, err = readRoomRequest(r, photon.ParamProperties)
+	random = lobby.RandomRequest{
+		User: user, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
 		Create: q.mode == photon.CreateIfNotExists, Name: q.name, Options: q.options,
 	}
 	random.Mode = photon.MatchmakingMode(collect[byte](&err)(r.Byte(photon.ParamMatchMakingType)))
 	random.SQL = collect[string](&err)(r.String(photon.ParamData))
 	random.Filter = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
-	if err != nil {
-		respondError(p, app.OpOf(r), err)
-		return
-	}
-	match, err := p.app.lobby.JoinRandom(p.now, random)
-	s.send(p, app.OpOf(r), match, err)
-}
-
-// send answers a client with the game server that has its room, after one was
-// found for a room that is to be created.
-func (s *Server) send(p *request, op app.Op, match lobby.Match, err error) {
-	switch {
-	case err != nil:
-		respondError(p, op, err)
-	case match.Reservation != 0:
-		s.place(p.peer, op, match)
-	case match.Server == "":
-		p.app.awaitPlacement(p.peer, op, match.Room)
-	default:
-		s.sendToServer(p.peer, op, match.Room, match.Server)
-	}
+	return q, random, err
 }
 
 func (s *Server) sendToServer(p *peer, op app.Op, room, server string) {
