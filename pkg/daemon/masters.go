@@ -287,8 +287,8 @@ func (n *masterNode) masterMessage(l *s2s.Link, msg s2s.Message) {
 		n.master.MasterUsers(id, msg)
 	case *s2s.LobbyClients:
 		n.master.MasterClients(id, msg)
-	case *s2s.ClaimRelease:
-		n.master.MasterReleases(id, msg)
+	case *s2s.ClaimResult:
+		n.master.MasterClaimed(id, msg)
 	case *s2s.Goodbye:
 		n.mu.Lock()
 		n.masters.goodbye[id] = true

@@ -43,8 +43,7 @@ type ask struct {
 
 	waits bool // it is counted in app.asks
 	until time.Time
-	// known is the game server that another master said has the name, though it
-	// was not sure.
+	// known is the game server that may have the name already.
 	known string
 }
 
@@ -185,16 +184,25 @@ func lobbyKey(app string, id lobby.ID) string {
 	return app + "\x00lobby\x00" + id.Name + "\x00" + string(rune('0'+id.Type))
 }
 
-// onTheWay sends a join to where another master has sent the room's creator.
+// onTheWay sends a join to where another master has sent the room's creator, or
+// lets it wait until that is decided.
 func (k *ask) onTheWay(now time.Time) bool {
 	if !k.app.lobby.Free(k.q.name) {
 		return false
 	}
-	server, ok := k.app.claimedAt(now, k.q.name)
-	if ok {
-		k.finish(now, k.taken(k.q.name, server))
+	c, ok := k.app.claimed(now, k.q.name)
+	switch {
+	case !ok:
+		return false
+	case c.given:
+		k.finish(now, k.taken(k.q.name, c.server))
+	case c.orphan:
+		k.known = c.server
+		return false
+	default:
+		k.retry(now)
 	}
-	return ok
+	return true
 }
 
 // elsewhere says whether a name that is free here is another master's matter, and
@@ -250,8 +258,6 @@ func (k *ask) retry(now time.Time) {
 		time.AfterFunc(retryDelay, func() {
 			k.server.post(k.app.key, func(_ *application, now time.Time) { k.decide(now) })
 		})
-	case k.known != "":
-		k.finish(now, k.taken(k.q.name, k.known))
 	default:
 		k.finish(now, s2s.Decision{Code: photon.ReturnServerFull, Text: "the masters of this region do not agree on the room; try again"})
 	}

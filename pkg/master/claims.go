@@ -9,13 +9,15 @@ import (
 // With several masters a name is given away like this (docs/architecture.md):
 //
 // One of them decides, mostly the name's owner by rendezvous hashing, which the
-// others ask: it reserves the name in its lobby, chooses a game server and, while
-// it asks that, claims the name at all other masters. Only when all agreed does
-// the client hear of it. Who agreed to a claim sends clients to its game server
-// and gives the name to nobody else until the room is there, or the claim is
-// released or over: also when the master that made it is lost meanwhile. So a
-// name goes to one game server, whoever decides, and a game server has one room
-// of a name. Of two claims at once the one of the name's owner goes before.
+// others ask: it reserves the name in its lobby, chooses a game server and claims
+// the name for that at all other masters. When all agreed it asks the game server
+// to expect the client. If that does, the name is given: the other masters are told
+// so, and the client. Who agreed to a claim gives the name
+// to no other game server until the room is there, or the claim is taken back or
+// over. When the master that made it is lost meanwhile, the others may give the name
+// to the claim's game server only. So a name goes to one game server, whoever
+// decides, and a game server has one room of a name. Of two claims at once the one
+// of the name's owner goes before.
 
 // claimTTL is how long a claim stands: as long as the lobby reserves the name.
 const claimTTL = 15 * time.Second
@@ -27,15 +29,18 @@ type claim struct {
 	server    string
 	placement [16]byte
 	until     time.Time
+	given     bool // the name was given away, otherwise it may be
+	orphan    bool // the master that made it will not say any more
 }
 
-// claimedAt returns the game server that another master has given a name to.
-func (a *application) claimedAt(now time.Time, name string) (server string, ok bool) {
-	c, ok := a.claims[name]
+// claimed returns another master's claim of a name that stands.
+func (a *application) claimed(now time.Time, name string) (c claim, ok bool) {
+	c, ok = a.claims[name]
 	if !ok || c.master == "" || !c.until.After(now) {
-		return "", false
+		return claim{}, false
 	}
-	return c.server, true
+	c.orphan = !c.given && (c.orphan || !a.server.masters.counts(c.master))
+	return c, true
 }
 
 // dropClaims forgets those that are over.
@@ -54,11 +59,21 @@ func (s *Server) MasterClaims(from string, c s2s.Claim, answer func(Consent)) {
 }
 
 func (a *application) judge(now time.Time, from string, c *s2s.Claim) Consent {
-	if old, ok := a.claims[c.Room]; ok && old.until.After(now) && old.master != from {
-		return Consent{Server: old.server, Certain: true}
+	if own, ok := a.claims[c.Room]; ok && own.master == "" && own.until.After(now) {
+		return Consent{Server: own.server, Certain: true}
+	}
+	if old, ok := a.claimed(now, c.Room); ok && old.master != from {
+		switch {
+		case old.given:
+			return Consent{Server: old.server, Certain: true}
+		case !old.orphan:
+			return Consent{}
+		case old.server != c.Server:
+			return Consent{Server: old.server}
+		}
 	}
 	if pl := a.placing[c.Room]; pl != nil {
-		if !pl.claim || pl.yielded == "" && !a.server.masters.before(from, roomKey(a.key, c.Room)) {
+		if !pl.claim || pl.agreed || pl.yielded == "" && !a.server.masters.before(from, roomKey(a.key, c.Room)) {
 			return Consent{}
 		}
 		pl.yielded = from
@@ -68,14 +83,20 @@ func (a *application) judge(now time.Time, from string, c *s2s.Claim) Consent {
 		return Consent{Server: server, Certain: record.Reserved}
 	}
 	ttl := min(c.TTL, claimTTL)
-	a.claims[c.Room] = claim{from, c.Server, c.Placement, now.Add(ttl)}
+	a.claims[c.Room] = claim{master: from, server: c.Server, placement: c.Placement, until: now.Add(ttl)}
 	return Consent{Given: true}
 }
 
-// MasterReleases takes back another master's claim.
-func (s *Server) MasterReleases(from string, r *s2s.ClaimRelease) {
+// MasterClaimed takes another master's word of what became of its claim.
+func (s *Server) MasterClaimed(from string, r *s2s.ClaimResult) {
 	s.post(r.App, func(a *application, _ time.Time) {
-		if c := a.claims[r.Room]; c.master == from && c.placement == r.Placement {
+		c, ok := a.claims[r.Room]
+		switch {
+		case !ok || c.master != from || c.placement != r.Placement:
+		case r.Given:
+			c.given, c.orphan = true, false
+			a.claims[r.Room] = c
+		default:
 			delete(a.claims, r.Room)
 		}
 	})

@@ -20,15 +20,15 @@ type Master struct {
 	// name. They may block until ctx ends.
 	Forward func(ctx context.Context, f *s2s.Forward) (s2s.Decision, error)
 	Claim   func(ctx context.Context, c *s2s.Claim) (Consent, error)
-	// Send tells it a LobbyClients or ClaimRelease. It does not block.
+	// Send tells it a LobbyClients, ClaimResult or Goodbye. It does not block.
 	Send func(m s2s.Message)
 }
 
 // Consent is an answer to a claim, or that of all masters together.
 type Consent struct {
 	Given bool
-	// Without consent: Server has the name, "" while that is being decided. If not
-	// Certain, it is a room that may have ended just now.
+	// Without consent: Server has the name if that is Certain; otherwise it is "", or
+	// the one that may have the name, and which is good for it in any case.
 	Server  string
 	Certain bool
 }
@@ -177,9 +177,16 @@ func (m *masters) tell(msg s2s.Message) {
 	}
 }
 
-// release takes a claim back wherever it may have been agreed to.
-func (m *masters) release(c *s2s.Claim) {
-	m.tell(&s2s.ClaimRelease{App: c.App, Room: c.Room, Placement: c.Placement})
+// result tells what became of a claim wherever it may have been agreed to.
+func (m *masters) result(r *Reservation, given bool) {
+	m.tell(&s2s.ClaimResult{App: r.App, Room: r.Room, Placement: r.Placement, Given: given})
+}
+
+// counts says whether a master counts as alive.
+func (m *masters) counts(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.all[id] != nil
 }
 
 func (m *masters) stop() {
@@ -365,15 +372,21 @@ func byApp[T any](list []T, app func(T) string, fn func(app string, part []T)) {
 func (a *application) welcome(now time.Time, other *Master) {
 	a.lobby.RemoveMaster(now, other.ID)
 	for name, c := range a.claims {
-		if c.master != "" || !c.until.After(now) {
-			continue
+		switch {
+		case c.master == other.ID && !c.given:
+			c.orphan = true // who made it may not remember
+			a.claims[name] = c
+		case c.master == "" && c.until.After(now):
+			claim := s2s.Claim{App: a.key, Room: name, Server: c.server, Placement: c.placement, TTL: c.until.Sub(now)}
+			a.server.asking.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), reserveTimeout)
+				defer cancel()
+				// It helps, should this master be lost; otherwise this one answers for the name.
+				if consent, err := other.Claim(ctx, &claim); err == nil && consent.Given {
+					other.Send(&s2s.ClaimResult{App: claim.App, Room: claim.Room, Placement: claim.Placement, Given: true})
+				}
+			})
 		}
-		claim := s2s.Claim{App: a.key, Room: name, Server: c.server, Placement: c.placement, TTL: c.until.Sub(now)}
-		a.server.asking.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), reserveTimeout)
-			defer cancel()
-			_, _ = other.Claim(ctx, &claim) // it helps, should this master be lost; otherwise this one answers for the name
-		})
 	}
 	var all []s2s.LobbyCount
 	for id, n := range a.toldClients {

@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"crypto/rand"
-	"sync"
 	"time"
 
 	"github.com/boson-project/boson/pkg/lobby"
@@ -32,8 +31,9 @@ type placement struct {
 	// here, which nobody else can know.
 	claim bool
 	// yielded is the master whose claim of the name was made at the same time and
-	// goes before.
+	// goes before; after the others have agreed none does.
 	yielded string
+	agreed  bool
 	// waiting are the client that the name was reserved for, first, and those who
 	// asked for the same room meanwhile.
 	waiting []*ask
@@ -63,8 +63,8 @@ func (pl *placement) add(now time.Time, k *ask) {
 	pl.waiting = append(pl.waiting, k)
 }
 
-// askNext asks the next game server to expect the client, and the other masters
-// to agree. It runs on the fiber; the questions do not.
+// askNext chooses the next game server and asks the other masters to agree. It
+// runs on the fiber; the questions do not.
 func (s *Server) askNext(pl *placement) {
 	if pl.claim && !s.masters.ready() {
 		pl.disagreed(time.Now(), Consent{})
@@ -72,7 +72,9 @@ func (s *Server) askNext(pl *placement) {
 	}
 	k := pl.waiting[0]
 	server, ok := GameServer{}, false
-	if len(pl.tried) < placeTries {
+	if known, is := s.servers.get(k.known); is {
+		server, ok = known, len(pl.tried) == 0 // this one or none
+	} else if len(pl.tried) < placeTries {
 		server, ok = s.servers.choose(k.kind, k.client, pl.tried)
 	}
 	if !ok {
@@ -86,17 +88,35 @@ func (s *Server) askNext(pl *placement) {
 	pl.tried = append(pl.tried, server.ID)
 	r := Reservation{App: pl.app.key, Room: pl.match.Room, Lobby: pl.match.Lobby, User: k.user}
 	_, _ = rand.Read(r.Placement[:]) // never fails, see crypto/rand
+	if !pl.claim {
+		s.reserve(pl, server, r)
+		return
+	}
+	pl.agreed = false
 	s.asking.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), reserveTimeout)
 		defer cancel()
-		consent := Consent{Given: true}
-		var masters sync.WaitGroup
-		if pl.claim {
-			masters.Go(func() { consent = s.masters.claim(ctx, r.claim(server.ID)) })
-		}
+		consent := s.masters.claim(ctx, r.claim(server.ID))
+		s.post(pl.app.key, func(_ *application, now time.Time) {
+			if pl.yielded != "" || !consent.Given {
+				s.masters.result(&r, false)
+				pl.disagreed(now, consent)
+				return
+			}
+			pl.agreed = true
+			s.reserve(pl, server, r)
+		})
+	})
+}
+
+// reserve asks the game server to expect the client: not before the masters have
+// agreed, since whoever comes there then may create the room.
+func (s *Server) reserve(pl *placement, server GameServer, r Reservation) {
+	s.asking.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), reserveTimeout)
+		defer cancel()
 		result, err := server.Reserve(ctx, r)
-		masters.Wait()
-		s.post(pl.app.key, func(_ *application, now time.Time) { s.asked(now, pl, server, r, result, err, consent) })
+		s.post(pl.app.key, func(_ *application, now time.Time) { s.reserved(now, pl, server, r, result, err) })
 	})
 }
 
@@ -105,18 +125,13 @@ func (r *Reservation) claim(server string) *s2s.Claim {
 	return &s2s.Claim{App: r.App, Room: r.Room, Server: server, Placement: r.Placement, TTL: claimTTL}
 }
 
-// asked continues with the answers of a game server and of the other masters.
-func (s *Server) asked(now time.Time, pl *placement, server GameServer, r Reservation, result ReserveResult, err error, consent Consent) {
+// reserved continues with a game server's answer.
+func (s *Server) reserved(now time.Time, pl *placement, server GameServer, r Reservation, result ReserveResult, err error) {
 	release := func() {
 		server.Release(r)
 		if pl.claim {
-			s.masters.release(r.claim(server.ID))
+			s.masters.result(&r, false)
 		}
-	}
-	if pl.yielded != "" || !consent.Given {
-		release()
-		pl.disagreed(now, consent)
-		return
 	}
 	if err != nil || result == ReserveRefused {
 		s.log.Debug().Err(err).Str("room", pl.match.Room).Str("gameserver", server.ID).Msg("game server did not reserve")
@@ -141,14 +156,15 @@ func (s *Server) asked(now time.Time, pl *placement, server GameServer, r Reserv
 	default:
 		// ReserveExists: the room is there already, its record is on the way. A
 		// client that wanted to create it learns so from the game server.
-		pl.placed(now, server.ID, r.Placement)
+		pl.placed(now, server.ID, &r)
 	}
 }
 
 // placed sends all who wait to the game server.
-func (pl *placement) placed(now time.Time, server string, id [16]byte) {
+func (pl *placement) placed(now time.Time, server string, r *Reservation) {
 	if pl.claim {
-		pl.app.claims[pl.match.Room] = claim{"", server, id, now.Add(claimTTL)}
+		pl.app.claims[pl.match.Room] = claim{server: server, placement: r.Placement, until: now.Add(claimTTL), given: true}
+		pl.app.server.masters.result(r, true)
 	}
 	pl.end(now, func(k *ask) { k.answer(s2s.Decision{Room: pl.match.Room, Server: server}) })
 }
@@ -162,6 +178,7 @@ func (pl *placement) disagreed(now time.Time, consent Consent) {
 	}
 	delete(pl.app.placing, pl.match.Room)
 	for _, k := range pl.waiting {
+		k.known = ""
 		if k.q.name == pl.match.Room {
 			k.known = consent.Server
 		}
@@ -201,9 +218,15 @@ func (s *Server) grant(g grant) {
 			g.answer(server == g.server && record.Reserved)
 			return
 		}
-		if server, ok := a.claimedAt(now, g.room); ok {
-			g.answer(server == g.server)
-			return
+		if c, ok := a.claimed(now, g.room); ok {
+			switch {
+			case c.given, c.orphan && c.server != g.server:
+				g.answer(c.server == g.server)
+				return
+			case !c.orphan:
+				s.grantLater(now, g)
+				return
+			}
 		}
 		match, err := a.lobby.Create(now, lobby.CreateRequest{Name: g.room})
 		if err != nil {
@@ -212,41 +235,48 @@ func (s *Server) grant(g grant) {
 		}
 		pl := &placement{app: a, match: match, claim: true}
 		a.placing[g.room] = pl
+		r := Reservation{App: g.app, Room: g.room}
 		if s.masters.alone() {
-			s.granted(now, pl, g, [16]byte{}, Consent{Given: true})
+			s.granted(now, pl, g, &r, Consent{Given: true})
 			return
 		}
-		r := Reservation{App: g.app, Room: g.room}
 		_, _ = rand.Read(r.Placement[:]) // never fails, see crypto/rand
 		s.asking.Go(func() {
 			ctx, cancel := context.WithDeadline(context.Background(), g.until)
 			defer cancel()
 			consent := s.masters.claim(ctx, r.claim(g.server))
-			s.post(g.app, func(_ *application, now time.Time) { s.granted(now, pl, g, r.Placement, consent) })
+			s.post(g.app, func(_ *application, now time.Time) { s.granted(now, pl, g, &r, consent) })
 		})
 	})
 }
 
 // granted continues with the other masters' answer.
-func (s *Server) granted(now time.Time, pl *placement, g grant, id [16]byte, consent Consent) {
+func (s *Server) granted(now time.Time, pl *placement, g grant, r *Reservation, consent Consent) {
 	if pl.yielded == "" && consent.Given {
 		ok := pl.app.lobby.Place(now, g.room, pl.match.Reservation, g.server)
 		g.answer(ok)
 		if ok {
-			pl.placed(now, g.server, id)
+			pl.placed(now, g.server, r)
 			return
 		}
 	}
-	s.masters.release(&s2s.Claim{App: g.app, Room: g.room, Placement: id})
+	s.masters.result(r, false)
 	certain := pl.yielded == "" && consent.Certain
 	pl.disagreed(now, consent)
 	switch {
 	case consent.Given && pl.yielded == "": // answered
 	case certain:
 		g.answer(consent.Server == g.server)
-	case now.Before(g.until):
-		time.AfterFunc(retryDelay, func() { s.grant(g) })
 	default:
-		g.answer(false)
+		s.grantLater(now, g)
 	}
+}
+
+// grantLater decides again in a moment.
+func (s *Server) grantLater(now time.Time, g grant) {
+	if !now.Before(g.until) {
+		g.answer(false)
+		return
+	}
+	time.AfterFunc(retryDelay, func() { s.grant(g) })
 }

@@ -31,9 +31,9 @@ const (
 	OpPeerStats        Op = 23
 	OpMasterUserDelta  Op = 24
 	OpReserveRoom      Op = 25
-	// OpClaim and OpClaimRelease are ours: masters agree on names (docs/architecture.md).
-	OpClaim        Op = 26
-	OpClaimRelease Op = 27
+	// OpClaim and OpClaimResult are ours: masters agree on names (docs/architecture.md).
+	OpClaim       Op = 26
+	OpClaimResult Op = 27
 )
 
 // EventCode is the code of an event on a link (cluster.md 12.4).

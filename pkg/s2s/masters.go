@@ -122,8 +122,8 @@ func ParseClaim(p gpbinary.Params) (Claim, error) {
 }
 
 // TakenParams are the parameters of a refusal of OpClaim (ClaimTaken): the game
-// server that the name is at, "" while that is being decided; certain is false if
-// all that is known is a room which may have ended just now.
+// server that the name was given to if that is certain; otherwise "", or the one
+// that it may have been given to, and which is good for it in any case.
 func TakenParams(server string, certain bool) gpbinary.Params {
 	return gpbinary.Params{param(5, server), param(6, certain)}
 }
@@ -134,16 +134,18 @@ func ParseTaken(p gpbinary.Params) (server string, certain bool, err error) {
 	return field[string](f, 5), field[bool](f, 6), f.err
 }
 
-// ClaimRelease takes a claim back. Who has not heard of it ignores it.
-type ClaimRelease struct {
+// ClaimResult tells what has become of a claim: the name was given away, or the
+// claim is taken back. Who has not heard of it ignores it.
+type ClaimResult struct {
 	App, Room string
 	Placement [16]byte
+	Given     bool
 }
 
-func (*ClaimRelease) op() Op { return OpClaimRelease }
+func (*ClaimResult) op() Op { return OpClaimResult }
 
-func (m *ClaimRelease) params() (gpbinary.Params, error) {
-	return gpbinary.Params{param(1, m.App), param(2, m.Room), param(3, m.Placement[:])}, nil
+func (m *ClaimResult) params() (gpbinary.Params, error) {
+	return gpbinary.Params{param(1, m.App), param(2, m.Room), param(3, m.Placement[:]), param(4, m.Given)}, nil
 }
 
 // LobbyClients tells another master how many of the sender's clients are in which

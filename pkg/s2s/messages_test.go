@@ -97,7 +97,7 @@ func TestMessageRoundTrips(t *testing.T) {
 		&UserDelta{Rev: 5, Joined: []UserAt{{"app", "u", "x"}, {"app", "v", ""}}, Left: []UserAt{}},
 		&UserDelta{Joined: []UserAt{}, Left: []UserAt{{"app", "u", "x"}}, Master: true},
 		&Goodbye{Reason: "drained"},
-		&ClaimRelease{App: "app", Room: "x", Placement: [16]byte{15: 1}},
+		&ClaimResult{App: "app", Room: "x", Placement: [16]byte{15: 1}, Given: true},
 		&LobbyClients{Lobbies: []LobbyCount{{"app", lobby.ID{Name: "arena", Type: lobby.SQL}, 7}, {"app", lobby.ID{}, 0}}},
 	} {
 		b := encode(t, m)
