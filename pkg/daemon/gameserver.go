@@ -324,8 +324,17 @@ func (n *gameServerNode) loadReport() *s2s.LoadReport {
 	}
 }
 
-// Drain implements Node: rooms end by themselves, or at the deadline.
-func (n *gameServerNode) Drain(ctx context.Context) error {
+const (
+	// closingTime is how long rooms may take to end at the deadline of a drain, and
+	// their players to read why and to go.
+	closingTime = 6 * time.Second
+	closingPoll = 20 * time.Millisecond
+)
+
+// Drain implements Node: rooms end by themselves, or are closed at the deadline
+// with their players told (cluster.md 16). A cancelled ctx ends it at once.
+func (n *gameServerNode) Drain(stop context.Context) error {
+	ctx := stop
 	if t := n.cfg.GameServer.DrainTimeout; t > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, t)
@@ -336,7 +345,27 @@ func (n *gameServerNode) Drain(ctx context.Context) error {
 	if rooms := n.game.Stats().Rooms; rooms > 0 {
 		n.log.Info().Int("rooms", rooms).Msg("waiting for rooms to end")
 	}
-	return n.game.Drain(ctx)
+	err := n.game.Drain(ctx)
+	if err == nil || stop.Err() != nil {
+		return err
+	}
+	rooms := n.game.CloseRooms("the server is being stopped")
+	n.log.Warn().Int("rooms", rooms).Stringer("drain_timeout", n.cfg.GameServer.DrainTimeout).Msg("the drain's deadline is over: rooms are closed")
+	ctx, cancel := context.WithTimeout(stop, closingTime)
+	defer cancel()
+	if err := n.game.Drain(ctx); err != nil {
+		return fmt.Errorf("rooms did not end: %w", err)
+	}
+	tick := time.NewTicker(closingPoll)
+	defer tick.Stop()
+	for n.game.Stats().Peers > 0 {
+		select {
+		case <-ctx.Done():
+			return nil // Stop closes who is still there
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 func (n *gameServerNode) send(msg s2s.Message) {

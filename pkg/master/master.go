@@ -54,8 +54,9 @@ type Server struct {
 	duplicates atomic.Int64
 	asking     sync.WaitGroup // questions under way to game servers and masters
 
-	mu   sync.Mutex // apps
-	apps map[string]*application
+	mu     sync.Mutex // apps, closed
+	apps   map[string]*application
+	closed bool
 }
 
 // New returns a master, to be run by an app.Server.
@@ -106,6 +107,9 @@ type application struct {
 func (s *Server) post(key string, fn func(a *application, now time.Time)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	a := s.apps[key]
 	if a == nil {
 		a = &application{
@@ -219,8 +223,8 @@ func (a *application) end() bool {
 // Close ends the timers and waits for the fibers. The app.Server must have shut
 // down and the S2S listener closed before.
 func (s *Server) Close() {
-	s.asking.Wait()
 	s.mu.Lock()
+	s.closed = true
 	all := make([]*application, 0, len(s.apps))
 	for _, a := range s.apps {
 		all = append(all, a)
@@ -232,6 +236,7 @@ func (s *Server) Close() {
 			a.timer.Stop()
 		}
 	}
+	s.asking.Wait()
 	s.masters.stop()
 	s.servers.mu.Lock()
 	defer s.servers.mu.Unlock()

@@ -36,13 +36,22 @@ type world struct {
 	rooms map[string]int
 	made  int
 	wire  sync.WaitGroup
-	trace []string
+	trace []happened
+}
+
+type happened struct {
+	at     time.Time
+	format string
+	args   []any
 }
 
 // log writes down what happens, to be shown if a test fails. It is called with the
 // lock, note without.
 func (w *world) log(format string, args ...any) {
-	w.trace = append(w.trace, time.Now().Format("04:05.000000 ")+fmt.Sprintf(format, args...))
+	if len(w.trace) == 4000 {
+		w.trace = slices.Delete(w.trace, 0, 3600)
+	}
+	w.trace = append(w.trace, happened{time.Now(), format, args})
 }
 
 func (w *world) note(format string, args ...any) {
@@ -53,7 +62,8 @@ func (w *world) note(format string, args ...any) {
 
 // show prints what happened last to a room and to masters.
 func (w *world) show(room string) {
-	for _, l := range w.trace[max(0, len(w.trace)-400):] {
+	for _, h := range w.trace {
+		l := h.at.Format("04:05.000000 ") + fmt.Sprintf(h.format, h.args...)
 		if strings.Contains(l, room) || !strings.Contains(l, "room") {
 			w.t.Log(l)
 		}
@@ -98,6 +108,13 @@ func newWorld(t *testing.T, seed uint64, masters, gameServers int) *world {
 	return w
 }
 
+// now is the master of the present life, and the number of that.
+func (m *masterIn) now() (*Server, int) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	return m.Server, m.life
+}
+
 // chance and delay draw from the seed.
 func (w *world) chance(one int) bool {
 	w.mu.Lock()
@@ -127,10 +144,11 @@ func (w *world) start(m *masterIn) {
 		}
 		w.mu.Unlock()
 	}
-	for _, o := range w.ms {
-		if o != m && !o.dead {
-			m.MasterSeen(o.id)
-			o.MasterSeen(m.id)
+	for _, o := range w.alive() {
+		if o != m {
+			other, _ := o.now()
+			s.MasterSeen(o.id)
+			other.MasterSeen(m.id)
 			w.connect(m, o)
 		}
 	}
@@ -140,13 +158,16 @@ func (w *world) connect(a, b *masterIn) {
 	w.mu.Lock()
 	a.links[b.id], b.links[a.id] = true, true
 	w.mu.Unlock()
-	a.MasterUp(w.other(a, b))
-	b.MasterUp(w.other(b, a))
+	sa, _ := a.now()
+	sb, _ := b.now()
+	sa.MasterUp(w.other(a, b))
+	sb.MasterUp(w.other(b, a))
 }
 
 // other is b as a sees it.
 func (w *world) other(a, b *masterIn) Master {
-	to, life, own := b.Server, b.life, a.life
+	to, life := b.now()
+	_, own := a.now()
 	up := func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -217,7 +238,7 @@ func (w *world) other(a, b *masterIn) Master {
 
 // asMaster is a game server as a master sees it.
 func (w *world) asMaster(m *masterIn, g *gameServerIn) GameServer {
-	life := m.life
+	_, life := m.now()
 	return GameServer{
 		ID: g.id, Addresses: announce.Build(announce.Announcement{Host: "192.0.2.1"}, map[transport.Kind]uint16{transport.TCP: 1}),
 		Reserve: func(_ context.Context, r Reservation) (ReserveResult, error) {
@@ -350,7 +371,8 @@ func (g *gameServerIn) open(room string) {
 func (w *world) ask(m *masterIn, op photon.OpCode, room string) (d s2s.Decision) {
 	answer := make(chan s2s.Decision, 1)
 	w.note("ask %s %v at %s", room, op, m.id)
-	m.Decide(question(op, room), func(d s2s.Decision) { answer <- d })
+	s, _ := m.now()
+	s.Decide(question(op, room), func(d s2s.Decision) { answer <- d })
 	select {
 	case d = <-answer:
 		w.note("ask %s at %s: %+v", room, m.id, d)
@@ -397,7 +419,8 @@ func (w *world) kill(m *masterIn) {
 	old := m.Server
 	w.mu.Unlock()
 	for _, o := range others {
-		o.MasterDown(m.id, LossClosed)
+		s, _ := o.now()
+		s.MasterDown(m.id, LossClosed)
 	}
 	w.wire.Go(old.Close)
 }
@@ -416,8 +439,10 @@ func (w *world) cut(a, b *masterIn) {
 	if !linked {
 		return
 	}
-	a.MasterDown(b.id, LossSilent)
-	b.MasterDown(a.id, LossSilent)
+	sa, _ := a.now()
+	sb, _ := b.now()
+	sa.MasterDown(b.id, LossSilent)
+	sb.MasterDown(a.id, LossSilent)
 	w.wire.Go(func() {
 		time.Sleep(w.delay(6 * time.Second))
 		w.mu.Lock()
@@ -439,8 +464,9 @@ func (w *world) end() {
 	for _, m := range w.alive() {
 		w.mu.Lock()
 		m.dead = true
+		s := m.Server
 		w.mu.Unlock()
-		m.Close()
+		s.Close()
 	}
 	w.wire.Wait()
 }

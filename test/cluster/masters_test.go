@@ -8,12 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/rs/zerolog"
 
 	"github.com/boson-project/boson/pkg/client"
 	"github.com/boson-project/boson/pkg/config"
@@ -454,4 +456,96 @@ func (r *manyMasters) hears(i int) bool {
 		_ = c.Close()
 	}
 	return err == nil
+}
+
+// sentTo is the master that the name server sends a user to.
+func (r *manyMasters) sentTo(user string) (string, error) {
+	p, err := client.Dial(r.t.Context(), client.Options{Transport: client.UDP, Protocol: photon.GpBinaryV18}, r.ns.NameServer.Listen.UDP)
+	if err != nil {
+		return "", err
+	}
+	defer p.Close()
+	resp, err := p.Operation(r.t.Context(), photon.OpAuthenticate, photon.Params{
+		photon.Param(photon.ParamApplicationID, "test"), photon.Param(photon.ParamAppVersion, "1.0"),
+		photon.Param(photon.ParamRegion, "eu"), photon.Param(photon.ParamUserID, user),
+	})
+	if err == nil {
+		err = resp.Err()
+	}
+	if err != nil {
+		return "", err
+	}
+	address, _ := resp.String(photon.ParamAddress)
+	return address, nil
+}
+
+// The name server spreads clients over the masters of a region, and over those that
+// live: one that is stopped gets none, one that is back gets its share. CL-57
+func TestNameServerKnowsWhoLives(t *testing.T) {
+	for _, how := range []string{"list", "gossip"} {
+		t.Run(how, func(t *testing.T) {
+			r := newRegion(t, 2, 1, how == "gossip", nil)
+			spread := func(want ...int) func() bool {
+				return func() bool {
+					seen := map[string]bool{}
+					for i := range 12 {
+						address, err := r.sentTo(fmt.Sprint("user", i))
+						if err != nil {
+							return false
+						}
+						seen[address] = true
+					}
+					for _, i := range want {
+						if !seen[r.masters[i].Master.Listen.UDP] {
+							return false
+						}
+					}
+					return len(seen) == len(want)
+				}
+			}
+			eventually(t, spread(0, 1), "clients are sent to both masters")
+			r.stop[0]()
+			eventually(t, spread(1), "clients are sent to the master that is left")
+			r.stop[0] = run(t, daemon.NewMaster, r.masters[0])
+			eventually(t, spread(0, 1), "clients are sent to both masters again")
+		})
+	}
+}
+
+// At the deadline of a drain rooms are closed, their players told why, and the
+// server can stop. CL-42, CL-43
+func TestDrainDeadline(t *testing.T) {
+	cfg := separate(t)
+	cfg.GameServer.DrainTimeout = 300 * time.Millisecond
+	run(t, daemon.NewNameServer, cfg)
+	run(t, daemon.NewMaster, cfg)
+	gs, err := daemon.NewGameServer(cfg, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gs.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), Timeout)
+		defer cancel()
+		if err := gs.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	ann := separateClient(t, cfg, "ann")
+	eventually(t, func() bool { return ann.CreateRoom(ann.ctx(), client.EnterRoomParams{RoomName: "r"}) == nil }, "a room can be made")
+	drained := make(chan error, 1)
+	go func() { drained <- gs.Drain(t.Context()) }()
+	bob := separateClient(t, cfg, "bob")
+	eventually(t, func() bool { return gs.Ready() != nil }, "the server drains")
+	if err := next(t, ann.lost, "disconnect"); err == nil || !strings.Contains(err.Error(), "stopped") {
+		t.Errorf("ann was told %v", err)
+	}
+	if err := next(t, drained, "end of the drain"); err != nil {
+		t.Error(err)
+	}
+	if err := bob.CreateRoom(bob.ctx(), client.EnterRoomParams{RoomName: "new"}); code(err) != photon.ReturnServerFull {
+		t.Errorf("a new room while draining: %v", err)
+	}
 }
