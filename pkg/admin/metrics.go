@@ -21,6 +21,8 @@ type ServerMetrics struct {
 type Gauge struct {
 	Name, Help string
 	Read       func() float64
+	// Counts: it only grows.
+	Counts bool
 }
 
 // NewServerMetrics makes the collector of one server. role is "gs", "ms" or "ns".
@@ -91,6 +93,10 @@ func (m *ServerMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	counter(m.badMessages, m.server.Malformed())
 	for _, g := range m.gauges {
-		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(g.Name, g.Help, nil, nil), prometheus.GaugeValue, g.Read())
+		kind := prometheus.GaugeValue
+		if g.Counts {
+			kind = prometheus.CounterValue
+		}
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(g.Name, g.Help, nil, nil), kind, g.Read())
 	}
 }

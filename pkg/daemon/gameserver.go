@@ -47,6 +47,7 @@ type gameServerNode struct {
 
 // masterLink is the link to one master.
 type masterLink struct {
+	id       string // as gossip tells it; "" from a list
 	outbound *s2s.Outbound
 	cancel   context.CancelFunc
 }
@@ -149,7 +150,7 @@ func (n *gameServerNode) Start(context.Context) error {
 			return fmt.Errorf("cluster.masters is empty and gossip is off: this game server would have no master")
 		}
 		for _, address := range addresses {
-			n.link(address)
+			n.link("", address)
 		}
 	}
 	return nil
@@ -171,7 +172,7 @@ func (n *gameServerNode) clusterChanged(c cluster.Change) {
 	}
 	switch c.Kind {
 	case cluster.Up, cluster.Changed:
-		n.link(c.Node.S2S)
+		n.link(c.Node.ID, c.Node.S2S)
 	case cluster.Left:
 		n.mu.Lock()
 		if m := n.masters[c.Node.S2S]; m != nil {
@@ -182,16 +183,22 @@ func (n *gameServerNode) clusterChanged(c cluster.Change) {
 	}
 }
 
-// link keeps a connection to a master.
-func (n *gameServerNode) link(address string) {
+// link keeps a connection to a master, and none to where it was before.
+func (n *gameServerNode) link(id, address string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for old, m := range n.masters {
+		if id != "" && m.id == id && old != address {
+			m.cancel()
+			delete(n.masters, old)
+		}
+	}
 	if n.masters[address] != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(n.ctx)
 	quiet := false // one warning per loss, not one per attempt
-	m := &masterLink{cancel: cancel}
+	m := &masterLink{id: id, cancel: cancel}
 	m.outbound = s2s.NewOutbound(s2s.OutboundConfig{
 		Addr: address, Key: n.key, Self: n.hello, Longest: longestPause,
 		Handlers: s2s.Handlers{

@@ -158,9 +158,9 @@ func (n *masterNode) metrics() prometheus.Collector {
 		admin.Gauge{Name: "masters_missing", Help: "other masters that count as alive without a link: while there are any, rooms of new names can't be made", Read: func() float64 {
 			return float64(len(n.master.Masters()) - n.linkedMasters())
 		}},
-		admin.Gauge{Name: "master_forwards_total", Help: "operations that other masters were asked to decide", Read: func() float64 { return float64(n.master.MasterCounts().Forwarded) }},
-		admin.Gauge{Name: "master_claims_total", Help: "names that other masters were asked to agree to", Read: func() float64 { return float64(n.master.MasterCounts().Claimed) }},
-		admin.Gauge{Name: "master_claims_refused_total", Help: "names without the agreement of all masters", Read: func() float64 { return float64(n.master.MasterCounts().Refused) }},
+		admin.Gauge{Name: "master_forwards_total", Help: "operations that other masters were asked to decide", Counts: true, Read: func() float64 { return float64(n.master.MasterCounts().Forwarded) }},
+		admin.Gauge{Name: "master_claims_total", Help: "names that other masters were asked to agree to", Counts: true, Read: func() float64 { return float64(n.master.MasterCounts().Claimed) }},
+		admin.Gauge{Name: "master_claims_refused_total", Help: "names without the agreement of all masters", Counts: true, Read: func() float64 { return float64(n.master.MasterCounts().Refused) }},
 		admin.Gauge{Name: "duplicate_rooms", Help: "rooms of one name on more than one game server, after a partition", Read: func() float64 { return float64(n.master.Duplicates()) }},
 	)
 }

@@ -27,8 +27,8 @@ const (
 // masterLinks is what a master node knows of the links to other masters. It is
 // guarded by the node's mutex.
 type masterLinks struct {
-	outbound map[string]context.CancelFunc // by S2S address
-	goodbye  map[string]bool               // masters that said it
+	outbound map[string]dialed // by S2S address
+	goodbye  map[string]bool   // masters that said it
 	gossip   *cluster.Gossip
 	state    cluster.State // of this master
 
@@ -39,9 +39,15 @@ type masterLinks struct {
 	settled  bool
 }
 
+// dialed is a master that this one keeps a link to.
+type dialed struct {
+	id   string // as gossip tells it; "" from a list
+	stop context.CancelFunc
+}
+
 func newMasterLinks() masterLinks {
 	return masterLinks{
-		outbound: map[string]context.CancelFunc{}, goodbye: map[string]bool{},
+		outbound: map[string]dialed{}, goodbye: map[string]bool{},
 		unclear: map[string]bool{}, complete: map[string]bool{},
 	}
 }
@@ -81,7 +87,7 @@ func (n *masterNode) joinMasters(key []byte) error {
 	}
 	n.mu.Unlock()
 	for _, address := range others {
-		n.dialMaster(address, key)
+		n.dialMaster("", address, key)
 	}
 	return nil
 }
@@ -127,13 +133,13 @@ func (n *masterNode) clusterChanged(c cluster.Change, key []byte) {
 		if here && node.S2S != "" {
 			n.master.MasterSeen(node.ID)
 			if s2s.DialsMaster(n.id, node.ID) {
-				n.dialMaster(node.S2S, key)
+				n.dialMaster(node.ID, node.S2S, key)
 			}
 			return
 		}
 		n.mu.Lock()
-		if stop := n.masters.outbound[node.S2S]; stop != nil && c.Kind == cluster.Left {
-			stop()
+		if d, ok := n.masters.outbound[node.S2S]; ok && c.Kind == cluster.Left {
+			d.stop()
 			delete(n.masters.outbound, node.S2S)
 		}
 		n.mu.Unlock()
@@ -161,15 +167,22 @@ func (n *masterNode) gameServerComplete(id string) {
 	}
 }
 
-// dialMaster keeps a link to the master at an address.
-func (n *masterNode) dialMaster(address string, key []byte) {
+// dialMaster keeps a link to the master at an address, and none to where it was
+// before.
+func (n *masterNode) dialMaster(id, address string, key []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.masters.outbound[address] != nil {
+	for old, d := range n.masters.outbound {
+		if id != "" && d.id == id && old != address {
+			d.stop()
+			delete(n.masters.outbound, old)
+		}
+	}
+	if _, ok := n.masters.outbound[address]; ok {
 		return
 	}
 	ctx, cancel := context.WithCancel(n.ctx)
-	n.masters.outbound[address] = cancel
+	n.masters.outbound[address] = dialed{id, cancel}
 	quiet := false // one warning per loss, not one per attempt
 	o := s2s.NewOutbound(s2s.OutboundConfig{
 		Addr: address, Key: key, Self: n.hello, Longest: longestPause,
