@@ -206,7 +206,7 @@ func TestMeetAcrossMasters(t *testing.T) {
 			all := r.walkers(ctx, 24)
 			begin := time.Now()
 			for round := range 200 {
-				if round >= 20 && time.Since(begin) > 5*time.Second {
+				if round >= 12 && time.Since(begin) > 3*time.Second {
 					break
 				}
 				meet(ctx, t, all, fmt.Sprint("meet ", round-round%2))
@@ -251,6 +251,47 @@ func TestRandomAcrossMasters(t *testing.T) {
 		wg.Wait()
 		if rooms[0] == "" || rooms[1] != rooms[0] || rooms[2] != rooms[0] {
 			t.Fatalf("round %d: sent to %q", round, rooms)
+		}
+	}
+}
+
+// Players of several masters that are sent to the last free places of a room at once
+// never overfill it: the game server tells those who came too late. CL-32
+func TestLastPlaces(t *testing.T) {
+	r := newRegion(t, 2, 1, false, nil)
+	for round := range 10 {
+		lobby := &client.TypedLobby{Name: fmt.Sprint("lobby ", round)}
+		opt := client.NewRoomOptions()
+		opt.MaxPlayers = 3
+		host := r.player(0, fmt.Sprint("host", round))
+		host.must(host.CreateRoom(host.ctx(), client.EnterRoomParams{RoomName: fmt.Sprint("r", round), RoomOptions: opt, Lobby: lobby}))
+		var players []*player
+		for i := range 4 {
+			p := r.player(i%2, fmt.Sprint("player", round, i))
+			players = append(players, p)
+			r.on(i%2, client.TCP, "probe").rooms(lobby.Name, lobby.Type, 1)
+		}
+		errs := make([]error, len(players))
+		var wg sync.WaitGroup
+		for i, p := range players {
+			wg.Go(func() { errs[i] = p.JoinRandomRoom(p.ctx(), client.JoinRandomRoomParams{Lobby: lobby}) })
+		}
+		wg.Wait()
+		in := 0
+		for _, err := range errs {
+			switch code(err) {
+			case photon.ReturnOk:
+				in++
+			case photon.ReturnGameFull, photon.ReturnNoRandomMatchFound:
+			default:
+				t.Errorf("round %d: %v", round, err)
+			}
+		}
+		if in != 2 {
+			t.Errorf("round %d: %d players for two places: %v", round, in, errs)
+		}
+		for _, p := range append(players, host) {
+			p.Close()
 		}
 	}
 }
