@@ -14,6 +14,7 @@ type ServerMetrics struct {
 	peers, accepted, refused, closed         *prometheus.Desc
 	messages, bytes, datagrams               *prometheus.Desc
 	malformed, badMessages, resent, droppedU *prometheus.Desc
+	limitHits                                *prometheus.Desc
 	gauges                                   []Gauge
 }
 
@@ -21,8 +22,8 @@ type ServerMetrics struct {
 type Gauge struct {
 	Name, Help string
 	Read       func() float64
-	// Counts: it only grows.
-	Counts bool
+	// Counter says that the value only grows.
+	Counter bool
 }
 
 // NewServerMetrics makes the collector of one server. role is "gs", "ms" or "ns".
@@ -35,7 +36,8 @@ func NewServerMetrics(role string, server *app.Server, gauges ...Gauge) *ServerM
 		gauges:      prefix(role, gauges),
 		peers:       desc("peers", "clients connected", "transport"),
 		accepted:    desc("peers_accepted_total", "connections accepted", "transport"),
-		refused:     desc("peers_refused_total", "connections refused by a limit", "transport"),
+		refused:     desc("peers_refused_total", "connections refused, by the limit that refused them", "transport", "limit"),
+		limitHits:   desc("limit_hits_total", "clients disconnected because they hit a limit, by application; app is empty for those without limits of their own", "app", "limit"),
 		closed:      desc("peers_closed_total", "connections ended, by reason", "transport", "reason"),
 		messages:    desc("messages_total", "messages, by direction", "transport", "direction"),
 		bytes:       desc("bytes_total", "bytes of the transport's payload, by direction", "transport", "direction"),
@@ -58,7 +60,7 @@ func prefix(role string, gauges []Gauge) []Gauge {
 
 // Describe implements prometheus.Collector.
 func (m *ServerMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.peers, m.accepted, m.refused, m.closed, m.messages, m.bytes, m.datagrams, m.malformed, m.badMessages, m.resent, m.droppedU} {
+	for _, d := range []*prometheus.Desc{m.peers, m.accepted, m.refused, m.closed, m.messages, m.bytes, m.datagrams, m.malformed, m.badMessages, m.resent, m.droppedU, m.limitHits} {
 		ch <- d
 	}
 	for _, g := range m.gauges {
@@ -75,7 +77,10 @@ func (m *ServerMetrics) Collect(ch chan<- prometheus.Metric) {
 		t, c := b.Kind.String(), b.Counters
 		ch <- prometheus.MustNewConstMetric(m.peers, prometheus.GaugeValue, float64(c.Peers.Load()), t)
 		counter(m.accepted, c.Accepted.Load(), t)
-		counter(m.refused, c.Refused.Load(), t)
+		peers, address := c.RefusedPeers.Load(), c.RefusedAddress.Load()
+		counter(m.refused, peers, t, "max_peers")
+		counter(m.refused, address, t, "max_peers_per_address")
+		counter(m.refused, max(c.Refused.Load()-peers-address, 0), t, "")
 		counter(m.messages, c.MessagesIn.Load(), t, "in")
 		counter(m.messages, c.MessagesOut.Load(), t, "out")
 		counter(m.bytes, c.BytesIn.Load(), t, "in")
@@ -92,9 +97,12 @@ func (m *ServerMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	counter(m.badMessages, m.server.Malformed())
+	for _, h := range m.server.LimitHits() {
+		counter(m.limitHits, h.N, h.AppID, h.Limit)
+	}
 	for _, g := range m.gauges {
 		kind := prometheus.GaugeValue
-		if g.Counts {
+		if g.Counter {
 			kind = prometheus.CounterValue
 		}
 		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(g.Name, g.Help, nil, nil), kind, g.Read())

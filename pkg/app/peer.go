@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,10 @@ type Peer struct {
 	cipher atomic.Pointer[secure.Cipher]
 	ending atomic.Bool // Disconnect was called
 	tap    Tap         // nil for most
+
+	appMu sync.Mutex // guards app and over
+	app   *limited   // nil for an application without limits of its own
+	over  bool       // the session has ended
 
 	// Only touched from the session's receive goroutine.
 	handler   Handler
@@ -188,6 +193,7 @@ func (p *Peer) survive() {
 // Closed implements transport.Receiver.
 func (p *Peer) Closed(reason transport.Reason) {
 	defer p.survive()
+	p.leaveApp(reason)
 	p.handler.Closed(reason)
 	if p.tap != nil {
 		p.tap.Closed(reason)

@@ -32,7 +32,9 @@ type Options struct {
 	Name   string
 	Listen []Listen
 	Limits transport.Limits
-	Logger zerolog.Logger
+	// AppLimits by AppId hold instead for peers that authenticated for one of them.
+	AppLimits map[string]Limits
+	Logger    zerolog.Logger
 	// Clock is the time that clients see; nil is NewClock().
 	Clock transport.Clock
 	// AllowedOrigins of browsers; empty allows all (websocket-json.md WJ-012).
@@ -81,6 +83,7 @@ type Server struct {
 	clock     transport.Clock
 	pool      *Pool
 	malformed atomic.Int64
+	apps      *applications
 	bound     []Bound
 	further   []Bound
 }
@@ -100,7 +103,7 @@ func NewServer(opt Options, application Application) *Server {
 	}
 	return &Server{
 		opt: opt, app: application, log: opt.Logger, clock: opt.Clock,
-		pool: NewPool(runtime.GOMAXPROCS(0), 4096),
+		apps: newApplications(opt.AppLimits), pool: NewPool(runtime.GOMAXPROCS(0), 4096),
 	}
 }
 

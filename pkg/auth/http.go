@@ -17,6 +17,7 @@ import (
 
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/gpjson"
 	"github.com/boson-project/boson/pkg/photon"
 )
 
@@ -137,9 +138,11 @@ func (p *httpProvider) request(ctx context.Context, login *Login) (*http.Request
 		}
 	case []byte:
 		body, contentType = data, "application/octet-stream"
+	case bool, byte, int16, int32, int64, float32, float64:
+		return nil, photon.BadParam(photon.ParamClientAuthenticationData, "is neither text, bytes, table nor array")
 	default:
 		contentType = "application/json"
-		if body, err = appendJSON(data); err != nil {
+		if body, err = gpjson.AppendWeb(nil, data); err != nil {
 			return nil, photon.BadParam(photon.ParamClientAuthenticationData, "can't be sent as JSON: %v", err)
 		}
 	}
@@ -216,7 +219,7 @@ func parseVerdict(body []byte) (*Verdict, error) {
 		v.Cookie = cookie.Bytes()
 	}
 	if present(answer.Data) {
-		value, err := parseJSON(answer.Data)
+		value, err := gpjson.DecodeWeb(answer.Data)
 		if err != nil {
 			return nil, fmt.Errorf("authentication service: Data: %w", err)
 		}

@@ -36,6 +36,7 @@ type Client struct {
 	settings Settings
 	handler  Handler
 	busy     chan struct{} // capacity 1: full while a call moves the client
+	rpc      chan struct{} // capacity 1: full while a WebRPC is under way
 	// life ends with Close, and with it the call that moves the client.
 	life context.Context
 	end  context.CancelFunc
@@ -73,7 +74,7 @@ var errClosed = fmt.Errorf("client: closed: %w", ErrState)
 // New returns a client that is not connected yet.
 func New(settings Settings, handler Handler) *Client {
 	c := &Client{
-		settings: settings, handler: handler, busy: make(chan struct{}, 1),
+		settings: settings, handler: handler, busy: make(chan struct{}, 1), rpc: make(chan struct{}, 1),
 		userID: settings.UserID, nickName: settings.NickName,
 	}
 	c.life, c.end = context.WithCancel(context.Background())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/gpjson"
 	"github.com/boson-project/boson/pkg/photon"
 )
 
@@ -222,21 +223,40 @@ func (c *Client) SetNickName(ctx context.Context, name string) error {
 
 // WebRPCResponse is a web service's answer.
 type WebRPCResponse struct {
-	Name    string
+	// Name is the path as it was asked for.
+	Name string
+	// Code is the service's own ResultCode; 0 is success by convention.
 	Code    byte
 	Message string
-	Data    any
+	// Data is a *gpbinary.Dictionary with string keys, in JSON a
+	// *gpbinary.Hashtable; nil for none.
+	Data any
 }
 
 // WebRPC calls a web service by way of the master or the game server
-// (loadbalancing-webhooks.md). data is nil for none.
+// (loadbalancing-webhooks.md 1). uriPath is relative and may have a query. The
+// entries of a map[string]any, or of a Dictionary with string keys, become
+// members of the call's JSON object; any other data its RpcParams; nil is none.
+// An error is one of the call; what the service says of itself is Code.
+//
+// Calls of one client go out one after another: the server answers when it is
+// ready, and a failure does not say whose it is.
 func (c *Client) WebRPC(ctx context.Context, uriPath string, data any, sendAuthCookie bool) (*WebRPCResponse, error) {
 	params := photon.Params{photon.Param(photon.ParamURIPath, uriPath)}
 	if data != nil {
+		if m, ok := data.(map[string]any); ok {
+			data = gpjson.WebObject(table(m).Pairs()...)
+		}
 		params = append(params, photon.Param(photon.ParamWebRPCParameters, value(data)))
 	}
 	if sendAuthCookie {
 		params = append(params, photon.Param(photon.ParamWebFlags, byte(photon.WebSendAuthCookie)))
+	}
+	select {
+	case c.rpc <- struct{}{}:
+		defer func() { <-c.rpc }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	r, err := c.operation(ctx, photon.OpWebRPC, params, SendReliable, nil)
 	if err != nil {

@@ -228,6 +228,7 @@ func (s *server) serveUDP(sock *net.UDPConn) {
 		c    *serverConn
 	}
 	links := make(map[string]*link)
+	asked := map[string]enet.Connect{} // that were answered
 	in, out := make([]byte, 2048), make([]byte, 2048)
 	for {
 		for _, l := range links {
@@ -255,10 +256,16 @@ func (s *server) serveUDP(sock *net.UDPConn) {
 		}
 		l := links[addr.String()]
 		if l == nil {
-			connect, ok := enet.ParseConnect(in[:n])
-			if !ok {
+			if connect, ok := enet.ParseConnect(in[:n]); ok {
+				asked[addr.String()] = connect
+				sock.WriteToUDP(enet.AppendAccept(nil, connect, 7, now()), addr)
 				continue
 			}
+			connect, ok := asked[addr.String()]
+			if h, known := enet.ParseHeader(in[:n]); !ok || !known || h.PeerID != 7 {
+				continue
+			}
+			delete(asked, addr.String())
 			l = &link{conn: enet.NewServerConn(cfg, connect, 7, now()), addr: addr, c: &serverConn{}}
 			l.c.write = func(msg []byte) { l.conn.Send(msg, SendReliable) }
 			l.c.close = func() { l.conn.Disconnect(now(), enet.ReasonServerLogic) }

@@ -13,6 +13,8 @@ type Config struct {
 	Log     Log     `yaml:"log" doc:"what is logged and how"`
 	Cluster Cluster `yaml:"cluster" doc:"the cluster that this server belongs to"`
 	Apps    Apps    `yaml:"apps" doc:"applications (AppId) and their players"`
+	WebRPC  WebRPC  `yaml:"web_rpc" doc:"operation WebRpc: clients call a web service of the game by way of master and game server"`
+	Plugins Plugins `yaml:"plugins" doc:"rules of your own for rooms; docs/plugins.md"`
 	Limits  Limits  `yaml:"limits" doc:"what one client may cost; ordinary games stay far below"`
 	TLS     TLS     `yaml:"tls" doc:"certificate for secure WebSocket listeners"`
 	Admin   Admin   `yaml:"admin" doc:"HTTP for operators: health, metrics, pprof"`
@@ -64,10 +66,36 @@ type Apps struct {
 
 // AppRules are the rules of one application.
 type AppRules struct {
-	AppID    string   `yaml:"app_id" doc:"AppId"`
-	Versions []string `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
-	Regions  string   `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
-	MaxCCU   int      `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
+	AppID    string    `yaml:"app_id" doc:"AppId"`
+	Versions []string  `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
+	Regions  string    `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
+	MaxCCU   int       `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
+	Limits   AppLimits `yaml:"limits" doc:"instead of limits.*, for clients that have authenticated for the application; 0: as there"`
+	// WebRPCURL and WebRPCHeaders go together: a secret of one service is none of another's business.
+	WebRPCURL     string   `yaml:"web_rpc_url" doc:"instead of web_rpc.base_url and its headers; off: no WebRpc"`
+	WebRPCHeaders []string `yaml:"web_rpc_headers" doc:"headers for web_rpc_url"`
+}
+
+// AppLimits are the limits of one application's clients. Zero is the one of Limits.
+type AppLimits struct {
+	MaxMessageSize       int `yaml:"max_message_size" doc:"bytes of one message, either direction"`
+	MaxQueuedBytes       int `yaml:"max_queued_bytes" doc:"bytes that may wait for one client"`
+	MaxMessagesPerSecond int `yaml:"max_messages_per_second" doc:"messages from one client; negative: no limit"`
+	MaxBytesPerSecond    int `yaml:"max_bytes_per_second" doc:"bytes from one client; negative: no limit"`
+	MaxPeersPerAddress   int `yaml:"max_peers_per_address" doc:"clients of the application from one address on one server; negative: no limit"`
+}
+
+// Off takes a setting back for one application.
+const Off = "off"
+
+// WebRPC configures operation WebRpc.
+type WebRPC struct {
+	BaseURL       string        `yaml:"base_url" doc:"http or https URL that the clients' paths are added to; empty: off. {AppId}, {AppVersion} and {Region} in its path or query stand for the client's"`
+	Headers       []string      `yaml:"headers" doc:"headers of every call, each as Name: value, for the service to know its caller by"`
+	Timeout       time.Duration `yaml:"timeout" doc:"how long the service may take to answer"`
+	RateLimit     int           `yaml:"rate_limit" doc:"calls of one connection within a minute; 0: no limit"`
+	AllowPrivate  bool          `yaml:"allow_private" doc:"let a host name in base_url lead to loopback and private addresses; an address or localhost there needs no leave"`
+	MaxConcurrent int           `yaml:"max_concurrent" doc:"calls of one server at once; 2000 more wait"`
 }
 
 // Auth configures custom authentication.
@@ -206,6 +234,8 @@ func Default() *Config {
 			MaxEmptyRoomTTL: 60 * time.Second,
 			Auth: Auth{MaxConcurrent: 50, MaxQueued: 5000, QueueTimeout: 20 * time.Second, RequestTimeout: 30 * time.Second,
 				MaxErrors: 10, MaxBackoff: 10 * time.Second}},
+		WebRPC:  WebRPC{Timeout: 10 * time.Second, RateLimit: 10, MaxConcurrent: 100},
+		Plugins: defaultPlugins(),
 		Limits: Limits{MaxMessageSize: 512000, MaxQueuedBytes: 2_000_000, MaxMessagesPerSecond: 5000, MaxPeers: 100000,
 			MaxPeersPerAddress: 5000, InitTimeout: 10 * time.Second, AuthTimeout: 30 * time.Second, IdleTimeout: 15 * time.Second},
 		Policy: Policy{Ports: "4530-4533,9090-9093"},

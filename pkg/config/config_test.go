@@ -41,7 +41,8 @@ func TestSampleFileIsTheDefaults(t *testing.T) {
 		t.Errorf("apps.allow is %#v", cfg.Apps.Allow)
 	}
 	cfg.Apps.Allow, cfg.Cluster.Gossip.Join, cfg.NameServer.Regions = nil, nil, nil
-	cfg.Apps.Rules, cfg.Apps.Auth.Providers = nil, nil
+	cfg.Apps.Rules, cfg.Apps.Auth.Providers, cfg.WebRPC.Headers = nil, nil, nil
+	cfg.Plugins.Apps, cfg.Plugins.HTTP.Allow = nil, nil
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("the sample reads as\n%+v\nwant\n%+v", cfg, want)
 	}
@@ -90,6 +91,11 @@ func TestMistakesNameTheSetting(t *testing.T) {
 		{name: "unknown key of a provider", file: "apps:\n  auth:\n    providers:\n    - {type: 0, ulr: x}\n", want: []string{"line 4", "ulr"}},
 		{name: "no concurrency", args: []string{"--apps.auth.max_concurrent=0"}, want: []string{"apps.auth.max_concurrent"}},
 		{name: "rules for nobody", file: "apps: {rules: [{max_ccu: 5}]}\n", want: []string{"apps.rules[0].app_id"}},
+		{name: "WebRpc to nowhere", args: []string{"--web_rpc.base_url=my.service.example"}, want: []string{"web_rpc.base_url", "https"}},
+		{name: "WebRpc without time", args: []string{"--web_rpc.timeout=0s"}, want: []string{"web_rpc.timeout"}},
+		{name: "WebRpc of one application", file: "apps: {rules: [{app_id: a, web_rpc_url: on}]}\n", want: []string{"apps.rules[0].web_rpc_url", "off"}},
+		{name: "headers for nothing", file: "apps: {rules: [{app_id: a, web_rpc_url: off, web_rpc_headers: [\"X: y\"]}]}\n", want: []string{"apps.rules[0].web_rpc_headers"}},
+		{name: "message size below nothing", file: "apps: {rules: [{app_id: x, limits: {max_message_size: -1}}]}\n", want: []string{"apps.rules[0].limits", "max_message_size"}},
 		{name: "half a certificate", args: []string{"--tls.cert=x"}, want: []string{"tls.cert", "tls.key"}},
 		{name: "wss without certificate", args: []string{"--master.listen.wss=:19090"}, want: []string{"master.listen.wss", "tls.cert"}},
 		{name: "unknown flag", args: []string{"--nope"}, want: []string{"nope"}},

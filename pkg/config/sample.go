@@ -33,18 +33,26 @@ func sample(b *strings.Builder, v reflect.Value, indent string) {
 			sample(b, fv, indent+"  ")
 		case fv.Kind() == reflect.Slice && fv.Type().Elem().Kind() == reflect.Struct:
 			fmt.Fprintf(b, "%s%s: []\n", indent, name)
-			example := reflect.New(fv.Type().Elem()).Elem()
-			for j := range example.NumField() {
-				e := example.Type().Field(j)
-				lead := "#   "
-				if j == 0 {
-					lead = "# - "
-				}
-				fmt.Fprintf(b, "%s%s%s: ... # %s\n", indent, lead, e.Tag.Get("yaml"), e.Tag.Get("doc"))
-			}
+			example(b, fv.Type().Elem(), indent, "# - ", "#   ")
 		default:
 			fmt.Fprintf(b, "%s%s: %s\n", indent, name, yamlText(fv))
 		}
+	}
+}
+
+// example shows the settings of an element of a list, commented out.
+func example(b *strings.Builder, t reflect.Type, indent, first, lead string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if i > 0 {
+			first = lead
+		}
+		if f.Type.Kind() == reflect.Struct {
+			fmt.Fprintf(b, "%s%s%s: # %s\n", indent, first, f.Tag.Get("yaml"), f.Tag.Get("doc"))
+			example(b, f.Type, indent, lead+"  ", lead+"  ")
+			continue
+		}
+		fmt.Fprintf(b, "%s%s%s: ... # %s\n", indent, first, f.Tag.Get("yaml"), f.Tag.Get("doc"))
 	}
 }
 

@@ -31,6 +31,12 @@ func (c *Config) Validate() error {
 	if err := c.Apps.validate(); err != nil {
 		return err
 	}
+	if err := c.WebRPC.validate(); err != nil {
+		return err
+	}
+	if err := c.Plugins.validate(); err != nil {
+		return err
+	}
 	if c.Cluster.Name == "" {
 		return fmt.Errorf("cluster.name is empty")
 	}
@@ -98,6 +104,15 @@ func (a *Apps) validate() error {
 		if slices.ContainsFunc(a.Rules[:i], func(o AppRules) bool { return o.AppID == r.AppID }) {
 			return fmt.Errorf("apps.rules[%d].app_id %q stands there twice", i, r.AppID)
 		}
+		if r.WebRPCURL != "" && r.WebRPCURL != Off && !isWeb(r.WebRPCURL) {
+			return fmt.Errorf("apps.rules[%d].web_rpc_url is %q, want an http or https URL, or %s", i, r.WebRPCURL, Off)
+		}
+		if len(r.WebRPCHeaders) > 0 && (r.WebRPCURL == "" || r.WebRPCURL == Off) {
+			return fmt.Errorf("apps.rules[%d].web_rpc_headers need web_rpc_url", i)
+		}
+		if r.Limits.MaxMessageSize < 0 || r.Limits.MaxQueuedBytes < 0 {
+			return fmt.Errorf("apps.rules[%d].limits: max_message_size and max_queued_bytes can't be negative", i)
+		}
 	}
 	for i, p := range a.Auth.Providers {
 		if p.Type < 0 || p.Type > 254 {
@@ -106,7 +121,7 @@ func (a *Apps) validate() error {
 		if slices.ContainsFunc(a.Auth.Providers[:i], func(o AuthProvider) bool { return o.Type == p.Type }) {
 			return fmt.Errorf("apps.auth.providers[%d].type %d stands there twice", i, p.Type)
 		}
-		if u, err := url.Parse(p.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		if !isWeb(p.URL) {
 			return fmt.Errorf("apps.auth.providers[%d].url is %q, want an http or https URL", i, p.URL)
 		}
 	}
@@ -121,6 +136,25 @@ func (a *Apps) validate() error {
 		}
 	}
 	return nil
+}
+
+func (w *WebRPC) validate() error {
+	switch {
+	case w.BaseURL != "" && !isWeb(w.BaseURL):
+		return fmt.Errorf("web_rpc.base_url is %q, want an http or https URL", w.BaseURL)
+	case w.Timeout <= 0:
+		return fmt.Errorf("web_rpc.timeout is %s, want more than 0", w.Timeout)
+	case w.RateLimit < 0:
+		return fmt.Errorf("web_rpc.rate_limit is %d, want 0 or more", w.RateLimit)
+	case w.MaxConcurrent < 1:
+		return fmt.Errorf("web_rpc.max_concurrent is %d, want at least 1", w.MaxConcurrent)
+	}
+	return nil
+}
+
+func isWeb(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 func checkAddress(a string) error {

@@ -1,9 +1,7 @@
 package daemon
 
 import (
-	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -57,17 +55,11 @@ func customAuth(cfg config.Auth, log zerolog.Logger) (auth.Custom, error) {
 		MaxErrors: cfg.MaxErrors, MaxBackoff: cfg.MaxBackoff, Logger: log,
 	}
 	for i, p := range cfg.Providers {
-		opt := auth.HTTPOptions{URL: p.URL, Keys: p.Keys, MaxConns: cfg.MaxConcurrent}
-		if p.CA != "" {
-			pem, err := os.ReadFile(p.CA)
-			if err != nil {
-				return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].ca: %w", i, err)
-			}
-			opt.RootCAs = x509.NewCertPool()
-			if !opt.RootCAs.AppendCertsFromPEM(pem) {
-				return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].ca: %s holds no certificate", i, p.CA)
-			}
+		roots, err := certificates(p.CA)
+		if err != nil {
+			return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].ca: %w", i, err)
 		}
+		opt := auth.HTTPOptions{URL: p.URL, Keys: p.Keys, MaxConns: cfg.MaxConcurrent, RootCAs: roots}
 		provider, err := auth.NewHTTP(opt)
 		if err != nil {
 			return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].url: %w", i, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,7 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/s2s"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 type gameServerNode struct {
@@ -28,6 +30,8 @@ type gameServerNode struct {
 	log       zerolog.Logger
 	game      *gameserver.Server
 	publisher *s2s.Publisher
+	rpc       *webrpc.Service // nil: not configured
+	plugins   *plugins
 	id        string
 	key       []byte
 	started   time.Time
@@ -80,10 +84,16 @@ func newGameServer(cfg *config.Config, log zerolog.Logger) (*gameServerNode, err
 	n.publisher = s2s.NewPublisher(func(r *lobby.Record, err error) {
 		log.Warn().Err(err).Str("room", r.Name).Msg("room can't be published to masters")
 	})
+	if n.rpc, err = webRPC(cfg, log); err != nil {
+		return nil, err
+	}
+	if n.plugins, err = newPlugins(cfg, log); err != nil {
+		return nil, err
+	}
 	n.game = gameserver.New(gameserver.Options{
-		Auth: a, Directory: n, Tokenless: cfg.Apps.Tokenless, AuthTimeout: cfg.Limits.AuthTimeout,
+		WebRPC: n.rpc, Auth: a, Directory: n, Tokenless: cfg.Apps.Tokenless, AuthTimeout: cfg.Limits.AuthTimeout,
 		TokenLife: cfg.Apps.TokenLife, MaxRooms: cfg.GameServer.MaxRooms, Logger: log,
-		Room: room.Config{MaxEmptyRoomTTL: cfg.Apps.MaxEmptyRoomTTL},
+		Room: room.Config{MaxEmptyRoomTTL: cfg.Apps.MaxEmptyRoomTTL}, Plugins: n.plugins.of,
 	})
 	n.Server, err = appServer("gameserver", cfg, cfg.GameServer.Listen, nil, log, n.game)
 	return n, err
@@ -157,11 +167,19 @@ func (n *gameServerNode) Start(context.Context) error {
 }
 
 func (n *gameServerNode) metrics() prometheus.Collector {
-	return admin.NewServerMetrics("gs", n.Server,
+	return admin.NewServerMetrics("gs", n.Server, webRPCGauge(n.rpc),
 		admin.Gauge{Name: "rooms", Help: "rooms", Read: func() float64 { return float64(n.game.Stats().Rooms) }},
 		admin.Gauge{Name: "reservations", Help: "names kept for clients that masters sent", Read: func() float64 { return float64(n.game.Stats().Reservations) }},
+		n.pluginCount("plugin_calls_total", "callbacks that plugins were asked in", &n.game.PluginCounters.Calls),
+		n.pluginCount("plugin_panics_total", "panics in plugins", &n.game.PluginCounters.Panics),
+		n.pluginCount("plugin_slow_total", "callbacks that held up their room for more than 50 ms", &n.game.PluginCounters.Slow),
+		n.pluginCount("plugin_failed_total", "calls that plugins failed", &n.game.PluginCounters.Failed),
 		admin.Gauge{Name: "load_level", Help: "0 lowest to 4 highest", Read: func() float64 { return float64(n.Level()) }},
 	)
+}
+
+func (n *gameServerNode) pluginCount(name, help string, v *atomic.Int64) admin.Gauge {
+	return admin.Gauge{Name: name, Help: help, Counter: true, Read: func() float64 { return float64(v.Load()) }}
 }
 
 // clusterChanged follows the masters that gossip knows. A link that is up
@@ -332,9 +350,9 @@ func (n *gameServerNode) loadReport() *s2s.LoadReport {
 }
 
 const (
-	// closingTime is how long rooms may take to end at the deadline of a drain, and
-	// their players to read why and to go.
-	closingTime = 6 * time.Second
+	// readingTime is how long players may take to read why they have to go, when the
+	// deadline of a drain has closed their rooms.
+	readingTime = 6 * time.Second
 	closingPoll = 20 * time.Millisecond
 )
 
@@ -356,13 +374,14 @@ func (n *gameServerNode) Drain(stop context.Context) error {
 	if err == nil || stop.Err() != nil {
 		return err
 	}
-	rooms := n.game.CloseRooms("the server is being stopped")
-	n.log.Warn().Int("rooms", rooms).Stringer("drain_timeout", n.cfg.GameServer.DrainTimeout).Msg("the drain's deadline is over: rooms are closed")
-	ctx, cancel := context.WithTimeout(stop, closingTime)
-	defer cancel()
-	if err := n.game.Drain(ctx); err != nil {
+	n.log.Warn().Int("rooms", n.game.Stats().Rooms).Stringer("drain_timeout", n.cfg.GameServer.DrainTimeout).Msg("the drain's deadline is over: rooms are closed")
+	saving, saved := context.WithTimeout(stop, saveTimeout)
+	defer saved()
+	if err := n.game.CloseRooms(saving, "the server is being stopped"); err != nil {
 		return fmt.Errorf("rooms did not end: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(stop, readingTime)
+	defer cancel()
 	tick := time.NewTicker(closingPoll)
 	defer tick.Stop()
 	for n.game.Stats().Peers > 0 {
@@ -398,11 +417,21 @@ func (n *gameServerNode) Ready() error {
 	return errors.New("no link to a master yet")
 }
 
+// saveTimeout is how long plugins have to save rooms when the server stops.
+const saveTimeout = stopTimeout * 7 / 10
+
 // Stop implements Node.
 func (n *gameServerNode) Stop(ctx context.Context) error {
 	n.game.Stop()
+	saving, saved := context.WithTimeout(ctx, saveTimeout)
+	if err := n.game.CloseRooms(saving, "the server is stopping"); err != nil {
+		n.log.Warn().Int("rooms", n.game.Stats().Rooms).Msg("plugins did not end their rooms in time; what they were saving may be lost")
+	}
+	saved()
 	err := n.Shutdown(ctx)
-	n.game.Close()
+	n.rpc.Close()
+	err = errors.Join(err, n.game.Close(ctx))
+	n.plugins.close()
 	n.send(&s2s.Goodbye{Reason: "shutdown"})
 	n.cancel()
 	n.publisher.Close()

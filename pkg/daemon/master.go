@@ -22,6 +22,7 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/master"
 	"github.com/boson-project/boson/pkg/s2s"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // nodeID is a server's name in the cluster.
@@ -43,6 +44,7 @@ type masterNode struct {
 	auth     *auth.Authenticator
 	master   *master.Server
 	listener *s2s.Listener
+	rpc      *webrpc.Service // nil: not configured
 	s2sAddr  net.Addr
 	set      announce.Set // what clients are told; known when it has started
 	id       string
@@ -81,11 +83,15 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 		users: s2s.NewUserPublisher(), started: time.Now(), masters: newMasterLinks(),
 	}
 	n.masterAddresses = func() []string { return cfg.Cluster.Masters }
+	if n.rpc, err = webRPC(cfg, log); err != nil {
+		return nil, err
+	}
 	n.master = master.New(master.Options{
-		Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
+		WebRPC: n.rpc, Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
 		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
-		LostHold: cfg.Master.LostHold, Logger: log, ID: n.id, Settling: true, Users: n.users,
+		LostHold: cfg.Master.LostHold, Loads: loads(cfg.Plugins), Logger: log,
+		ID: n.id, Settling: true, Users: n.users,
 	})
 	if cfg.Master.S2S == "" {
 		return nil, fmt.Errorf("master.s2s is empty: game servers could not reach the master")
@@ -144,7 +150,7 @@ func (n *masterNode) hello() s2s.Hello {
 }
 
 func (n *masterNode) metrics() prometheus.Collector {
-	return admin.NewServerMetrics("ms", n.Server,
+	return admin.NewServerMetrics("ms", n.Server, webRPCGauge(n.rpc),
 		admin.Gauge{Name: "gameservers", Help: "game servers with a link", Read: func() float64 {
 			up := 0
 			for _, s := range n.master.Servers() {
@@ -158,9 +164,9 @@ func (n *masterNode) metrics() prometheus.Collector {
 		admin.Gauge{Name: "masters_missing", Help: "other masters that count as alive without a link: while there are any, rooms of new names can't be made", Read: func() float64 {
 			return float64(len(n.master.Masters()) - n.linkedMasters())
 		}},
-		admin.Gauge{Name: "master_forwards_total", Help: "operations that other masters were asked to decide", Counts: true, Read: func() float64 { return float64(n.master.MasterCounts().Forwarded) }},
-		admin.Gauge{Name: "master_claims_total", Help: "names that other masters were asked to agree to", Counts: true, Read: func() float64 { return float64(n.master.MasterCounts().Claimed) }},
-		admin.Gauge{Name: "master_claims_refused_total", Help: "names without the agreement of all masters", Counts: true, Read: func() float64 { return float64(n.master.MasterCounts().Refused) }},
+		admin.Gauge{Name: "master_forwards_total", Help: "operations that other masters were asked to decide", Counter: true, Read: func() float64 { return float64(n.master.MasterCounts().Forwarded) }},
+		admin.Gauge{Name: "master_claims_total", Help: "names that other masters were asked to agree to", Counter: true, Read: func() float64 { return float64(n.master.MasterCounts().Claimed) }},
+		admin.Gauge{Name: "master_claims_refused_total", Help: "names without the agreement of all masters", Counter: true, Read: func() float64 { return float64(n.master.MasterCounts().Refused) }},
 		admin.Gauge{Name: "duplicate_rooms", Help: "rooms of one name on more than one game server, after a partition", Read: func() float64 { return float64(n.master.Duplicates()) }},
 	)
 }
@@ -336,6 +342,7 @@ func (n *masterNode) Ready() error {
 // Stop implements Node.
 func (n *masterNode) Stop(ctx context.Context) error {
 	err := n.Shutdown(ctx)
+	n.rpc.Close()
 	n.master.Tell(&s2s.Goodbye{Reason: "shutdown"}) // this master is not lost, it leaves
 	n.cancel()
 	n.running.Wait()

@@ -49,13 +49,7 @@ func appServer(role string, cfg *config.Config, listen config.Endpoints, clock t
 		return nil, err
 	}
 	opt := app.Options{
-		Name: role, Logger: log, Clock: clock,
-		Limits: transport.Limits{
-			MaxMessageSize: cfg.Limits.MaxMessageSize, MaxQueuedBytes: cfg.Limits.MaxQueuedBytes,
-			MaxMessagesPerSecond: cfg.Limits.MaxMessagesPerSecond, MaxBytesPerSecond: cfg.Limits.MaxBytesPerSecond,
-			MaxPeers: cfg.Limits.MaxPeers, MaxPeersPerAddress: cfg.Limits.MaxPeersPerAddress,
-			InitTimeout: cfg.Limits.InitTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
-		},
+		Name: role, Logger: log, Clock: clock, Limits: serverLimits(cfg.Limits), AppLimits: appLimits(cfg),
 	}
 	for _, kind := range []transport.Kind{transport.UDP, transport.TCP, transport.WebSocket, transport.SecureWebSocket, transport.HTTP} {
 		if address := endpoints(listen)[kind]; address != "" {

@@ -105,6 +105,9 @@ func (u *Up) Master() []app.Bound { return u.ms.Bound() }
 // GameServer returns where the game server listens for clients.
 func (u *Up) GameServer() []app.Bound { return u.gs.Bound() }
 
+// GameServerLimitHits says how often limits struck the game server's clients.
+func (u *Up) GameServerLimitHits() []app.LimitHits { return u.gs.LimitHits() }
+
 // Rooms is the number of rooms on the game server.
 func (u *Up) Rooms() int { return u.gs.game.Stats().Rooms }
 

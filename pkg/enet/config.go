@@ -7,9 +7,10 @@ import "time"
 // be driven by one goroutine at a time. Start from ServerConfig or
 // ClientConfig; fields must not change once a connection exists.
 type Config struct {
-	// MaxMessageSize in bytes, in both directions.
+	// MaxMessageSize in bytes, in both directions. Conn.SetLimits replaces it.
 	MaxMessageSize int
 	// MaxQueuedBytes that wait for their first transmission, per connection.
+	// Conn.SetLimits replaces it.
 	MaxQueuedBytes int
 	// MaxBufferedBytes and MaxBuffered bound what a connection keeps of commands
 	// that arrived too early or in parts. What does not fit is neither kept nor
@@ -24,6 +25,10 @@ type Config struct {
 	WindowBytes    int
 	WindowCommands int
 	ChannelWindow  int
+	// FirstWindowBytes, where not 0, is what WindowBytes is at first: it grows with
+	// what is acknowledged and shrinks with what must be sent again, so that a link
+	// gets no more than it carries. 0: WindowBytes holds from the first moment on.
+	FirstWindowBytes int
 	// TransmitRate in bytes per second, measured over 200 ms: above it reliable
 	// messages wait and unreliable ones are dropped. 0 is unlimited.
 	TransmitRate int
@@ -35,10 +40,11 @@ type Config struct {
 	// MinResendWait and MaxFirstWait; it doubles with every resend up to MaxResendWait.
 	MinResendWait, MaxFirstWait, MaxResendWait time.Duration
 	// A connection is given up when a resend is due and a command was resent
-	// MinResends times and is MinTimeout old, or is MaxTimeout old.
+	// MinResends times and is MinTimeout old, and nothing was acknowledged for as
+	// long, or when a command is MaxTimeout old.
 	MinResends             int
 	MinTimeout, MaxTimeout time.Duration
-	// ConnectTimeout ends a connection that is not established in time.
+	// ConnectTimeout ends a client's connection that is not established in time.
 	ConnectTimeout time.Duration
 	// DisconnectWait is how long a disconnect waits for what was sent before it.
 	DisconnectWait time.Duration
@@ -69,6 +75,7 @@ func ServerConfig() *Config {
 		MaxBuffered:      1024,
 		MaxSharedBytes:   64 << 20,
 		WindowBytes:      51200,
+		FirstWindowBytes: 16 << 10,
 		WindowCommands:   1024,
 		ChannelWindow:    1024,
 		TransmitRate:     256 << 10,
@@ -81,7 +88,6 @@ func ServerConfig() *Config {
 		MinResends:     5,
 		MinTimeout:     5 * time.Second,
 		MaxTimeout:     30 * time.Second,
-		ConnectTimeout: 10 * time.Second,
 		DisconnectWait: 500 * time.Millisecond,
 	}
 }

@@ -1,7 +1,6 @@
 package enet
 
 import (
-	"encoding/binary"
 	"errors"
 	"time"
 )
@@ -30,7 +29,8 @@ type State uint8
 
 // States in their order. A connection never goes back.
 const (
-	// Connecting: the other side's answer is awaited.
+	// Connecting: the server's answer is awaited. A server's connection is not
+	// made before the client has shown itself.
 	Connecting State = iota
 	// Connected: messages flow.
 	Connected
@@ -69,12 +69,14 @@ type Conn struct {
 	controlSent queue
 	acks        []ack
 
-	created      time.Duration
+	created      time.Duration // client side
 	ackAt        time.Duration // when the first of acks must leave
 	resendAt     time.Duration // no command in flight is due before
 	lastReliable time.Duration // a reliable command was sent
 	closeAt      time.Duration // end of Draining
 	rateAt       time.Duration // start of the window of rateBytes
+	ackedAt      time.Duration // something in flight was acknowledged
+	congested    congestion
 
 	inFlight      int // commands
 	inFlightBytes int
@@ -84,9 +86,8 @@ type Conn struct {
 	buffered      int // commands kept by the receiving side
 	bufferedBytes int
 	rateBytes     int
-	// credit is what a client that is not verified has sent, less what was sent to
-	// it again unasked.
-	credit int
+	// Limits of this connection, see SetLimits.
+	maxMessage, maxQueued, maxBuffered int
 
 	rtt, rttVar int32 // ms
 
@@ -104,28 +105,23 @@ type Conn struct {
 	reason       byte // of our DISCONNECT
 	remoteReason byte
 	server       bool
-	frugal       bool
 	crc          bool
 	unsequenced  bool // types 11, 14 and 15 may be sent
 	rttKnown     bool
 	timeKnown    bool
 }
 
-// NewServerConn answers a CONNECT: the new connection is Connecting, and its
-// first datagrams are the ACK and the VERIFY_CONNECT, each in one of its own and
-// neither longer than the client's (wire.md 3.10). peerID, 1 to MaxPeerID, should
-// be hard to guess: knowing it is what proves that the client got the answer.
+// NewServerConn makes the connection of a client whose CONNECT was answered with
+// AppendAccept and who has shown, by a datagram with its challenge and peerID,
+// that it got the answer. That datagram is the first one for Input.
 func NewServerConn(cfg *Config, connect Connect, peerID uint16, now time.Duration) *Conn {
 	c := &Conn{
-		cfg: cfg, server: true, created: now, lastReliable: now, resendAt: forever,
-		challenge: connect.Challenge, crc: connect.CRC, peerID: peerID,
-		mtu: uint16(connect.MTU), channelN: uint8(connect.Channels), rtt: startRTT, credit: connect.size,
+		cfg: cfg, server: true, state: Connected, lastReliable: now, resendAt: forever,
+		challenge: connect.Challenge, crc: connect.CRC, peerID: peerID, controlOut: verifySequence,
+		mtu: uint16(connect.MTU), channelN: uint8(connect.Channels), rtt: startRTT,
 	}
-	c.acknowledge(now, commandHeader{channel: controlChannel, sequence: connect.sequence}, connect.time, true)
-	body := make([]byte, connectBody)
-	copy(body, connect.body[:])
-	binary.BigEndian.PutUint16(body, peerID)
-	c.pushControl(typeVerify, flagReliable, reservedByte, body)
+	c.congested.start(cfg)
+	c.SetLimits(cfg.MaxMessageSize, cfg.MaxQueuedBytes)
 	return c
 }
 
@@ -149,8 +145,18 @@ func NewClientConn(cfg *Config, connect Connect, challenge uint32, now time.Dura
 		challenge: challenge, crc: connect.CRC, peerID: unknownPeer, unsequenced: true,
 		mtu: uint16(connect.MTU), channelN: uint8(connect.Channels), rtt: startRTT,
 	}
+	c.congested.start(cfg)
+	c.SetLimits(cfg.MaxMessageSize, cfg.MaxQueuedBytes)
 	c.pushControl(typeConnect, flagReliable, reservedByte, body)
 	return c
+}
+
+// SetLimits replaces Config.MaxMessageSize and Config.MaxQueuedBytes for this
+// connection, both in bytes.
+func (c *Conn) SetLimits(maxMessageSize, maxQueuedBytes int) {
+	c.maxMessage, c.maxQueued = maxMessageSize, maxQueuedBytes
+	// A message of the largest size must fit beside another one that is on its way.
+	c.maxBuffered = max(c.cfg.MaxBufferedBytes, c.cfg.MaxBufferedBytes+2*(maxMessageSize-c.cfg.MaxMessageSize))
 }
 
 // State returns the phase of the connection.
@@ -186,12 +192,6 @@ func (c *Conn) QueuedBytes() int { return c.queuedBytes }
 // uses such commands allows it by that. Until then unsequenced messages travel
 // in sequence.
 func (c *Conn) AllowUnsequenced() { c.unsequenced = true }
-
-// Frugal keeps a server connection from sending VERIFY_CONNECT again of its own
-// accord beyond the bytes that the client has sent, as long as the client is not
-// verified. Who forges the sender of a flood of CONNECTs then gains little; a
-// client that loses several datagrams in a row may fail to connect.
-func (c *Conn) Frugal() { c.frugal = true }
 
 // FetchServerTime asks the server for its time, client side (wire.md 3.9).
 func (c *Conn) FetchServerTime() {

@@ -61,7 +61,7 @@ func (ch *channel) settle() {
 
 // hasRoom tells whether a piece of n bytes may be kept.
 func (c *Conn) hasRoom(n int) bool {
-	return c.buffered < c.cfg.MaxBuffered && c.bufferedBytes+n+pieceOverhead <= c.cfg.MaxBufferedBytes && c.hasShare(n+pieceOverhead)
+	return c.buffered < c.cfg.MaxBuffered && c.bufferedBytes+n+pieceOverhead <= c.maxBuffered && c.hasShare(n+pieceOverhead)
 }
 
 // hasShare tells whether all connections together may keep n bytes more, or this

@@ -39,14 +39,9 @@ func (c *Conn) Input(now time.Duration, datagram []byte, out Receiver) error {
 	if c.server {
 		switch h.PeerID {
 		case c.peerID:
-			if c.state == Connecting {
-				c.state = Connected
-				c.lastReliable = now
-			}
 		case unknownPeer, unknownPeerTraced:
 			// Such a datagram proves nothing: it may ask to connect, or give up.
 			known = false
-			c.credit += len(datagram)
 		default:
 			return ErrForeign
 		}
@@ -96,8 +91,7 @@ func (c *Conn) command(now time.Duration, h Header, cmd commandHeader, body []by
 	}
 	switch {
 	case cmd.kind == typeConnect && c.server:
-		c.acknowledge(now, cmd, h.Time, true)
-		c.resendVerify()
+		c.acknowledge(now, cmd, h.Time, true) // it was slow to get here, or is a copy
 		return nil
 	case cmd.kind == typeVerify && !c.server && len(body) >= 2 && c.state == Connecting:
 		c.state = Connected
@@ -190,16 +184,6 @@ func (c *Conn) acknowledge(now time.Duration, cmd commandHeader, sent uint32, at
 	})
 }
 
-// resendVerify makes the VERIFY_CONNECT due again, for a client that repeats its CONNECT.
-func (c *Conn) resendVerify() {
-	for cmd := c.controlSent.head; cmd != nil; cmd = cmd.next {
-		if cmd.kind == typeVerify && !cmd.overdue {
-			cmd.overdue = true
-			c.overdue++
-		}
-	}
-}
-
 // disconnected handles a DISCONNECT: the connection is over at once.
 func (c *Conn) disconnected(now time.Duration, h Header, cmd commandHeader) {
 	if cmd.flags&flagReliable != 0 && len(c.acks) < maxAcks {
@@ -229,17 +213,23 @@ func (c *Conn) acked(now time.Duration, headerTime uint32, a ack) {
 			q = &ch.sentUnsequenced
 		}
 	}
+	measured := int32(millis(now) - a.time)
 	cmd := q.find(a.sequence)
 	if cmd == nil {
+		// The answer to the CONNECT was sent before there was a connection.
+		if c.server && !c.rttKnown && a.channel == controlChannel && a.sequence == verifySequence {
+			c.measure(measured)
+		}
 		return
 	}
 	q.remove(cmd)
 	c.inFlight--
 	c.inFlightBytes -= cmd.size()
+	c.ackedAt = now
+	c.congested.acked(c, cmd.size())
 	if cmd.overdue {
 		c.overdue--
 	}
-	measured := int32(millis(now) - a.time)
 	switch cmd.kind {
 	case typeFetchTime:
 		c.serverDelta = headerTime + uint32(max(measured, 0)/2) - millis(now)

@@ -172,7 +172,7 @@ func TestOldClients(t *testing.T) {
 func TestWindow(t *testing.T) {
 	now := 10 * time.Second
 	cfg := ServerConfig()
-	cfg.TransmitRate = 0
+	cfg.TransmitRate, cfg.FirstWindowBytes = 0, 0
 	c := serverWith(t, cfg, Connect{}, now)
 	for range 100 {
 		_ = c.Send(make([]byte, 1000), photon.Delivery{Mode: photon.Reliable})
@@ -289,6 +289,41 @@ func TestEarlyBounds(t *testing.T) {
 	}
 }
 
+// TestAckBound holds that acknowledgements which wait are bounded: commands beyond
+// are ignored, as if they had been lost.
+func TestAckBound(t *testing.T) {
+	now := 10 * time.Second
+	c := serverWith(t, ServerConfig(), Connect{}, now)
+	var out collector
+	for i := range uint32(maxAcks + 100) {
+		input(t, c, now, &out, testCommand{commandHeader: commandHeader{kind: typeReliable, flags: 1, sequence: i + 1}, body: []byte("x")})
+	}
+	if len(c.acks) != maxAcks || len(out.got) != maxAcks {
+		t.Errorf("%d acks wait, %d messages came", len(c.acks), len(out.got))
+	}
+	drain(t, c, now+ms*10)
+	input(t, c, now, &out, testCommand{commandHeader: commandHeader{kind: typeReliable, flags: 1, sequence: maxAcks + 1}, body: []byte("x")})
+	if len(c.acks) != 1 || len(out.got) != maxAcks+1 {
+		t.Errorf("again: %d acks wait, %d messages came", len(c.acks), len(out.got))
+	}
+}
+
+// TestFarAhead holds how far ahead of a gap a command is kept: what is farther is
+// not acknowledged, so that it comes again.
+func TestFarAhead(t *testing.T) {
+	now := 10 * time.Second
+	c := serverWith(t, ServerConfig(), Connect{}, now)
+	for _, tc := range []struct {
+		sequence uint32
+		kept     int
+	}{{maxAhead + 1, 0}, {1 << 30, 0}, {maxAhead, 1}} {
+		input(t, c, now, nil, testCommand{commandHeader: commandHeader{kind: typeReliable, flags: 1, sequence: tc.sequence}, body: []byte("x")})
+		if c.buffered != tc.kept || len(c.acks) != tc.kept {
+			t.Errorf("command %d: %d kept, %d acknowledged", tc.sequence, c.buffered, len(c.acks))
+		}
+	}
+}
+
 // TestSharedBound holds that many connections that never complete their messages
 // keep no more than the shared bound and their reserves, that a small neighbour
 // still gets through, and that all of it is given back.
@@ -371,6 +406,10 @@ func TestHostileFragments(t *testing.T) {
 			{"hole", []testCommand{
 				fragmentCommand(kind, fragment{1, 2, 0, 300, 0}, part),
 				fragmentCommand(kind, fragment{1, 2, 1, 300, 200}, part),
+			}, ErrProtocol},
+			{"overlap", []testCommand{
+				fragmentCommand(kind, fragment{1, 2, 0, 200, 0}, part),
+				fragmentCommand(kind, fragment{1, 2, 1, 200, 50}, part),
 			}, ErrProtocol},
 			{"short in the end", []testCommand{
 				fragmentCommand(kind, fragment{1, 2, 0, 300, 0}, part),

@@ -26,11 +26,7 @@ func (c *Conn) Output(now time.Duration, buf []byte) (n int, more bool) {
 		n += ackSize
 	}
 	onlyAcks := n
-	// A server's ACK and VERIFY_CONNECT travel apart, so that neither answer is
-	// longer than the CONNECT of an address that is not verified yet.
-	if acks == 0 || !c.server || c.state != Connecting {
-		n, count = c.putCommands(now, buf[:limit], n, count)
-	}
+	n, count = c.putCommands(now, buf[:limit], n, count)
 	// Acknowledgements wait for data to ride on, unless they take its place.
 	if n == onlyAcks && (acks == 0 || now < c.ackAt && !c.sendable(now)) {
 		return 0, false
@@ -116,7 +112,7 @@ func (c *Conn) putOverdue(now time.Duration, buf []byte, n, count int, q *queue)
 		cmd.overdue = false
 		c.overdue--
 		cmd.resends++
-		cmd.wait = min(cmd.wait*2, c.cfg.MaxResendWait)
+		cmd.wait = min(max(cmd.wait*2, c.firstWait()), c.cfg.MaxResendWait)
 		cmd.due = now + cmd.wait
 		c.resendAt = min(c.resendAt, cmd.due)
 		c.lastReliable = now
@@ -127,9 +123,8 @@ func (c *Conn) putOverdue(now time.Duration, buf []byte, n, count int, q *queue)
 
 // markSent puts a command in flight, for the first time.
 func (c *Conn) markSent(now time.Duration, q *queue, cmd *command) {
-	rtt := time.Duration(c.rtt+4*c.rttVar) * time.Millisecond
 	cmd.first = now
-	cmd.wait = min(max(rtt, c.cfg.MinResendWait), c.cfg.MaxFirstWait)
+	cmd.wait = c.firstWait()
 	cmd.due = now + cmd.wait
 	if c.inFlight == 0 {
 		c.resendAt = cmd.due
@@ -139,6 +134,12 @@ func (c *Conn) markSent(now time.Duration, q *queue, cmd *command) {
 	q.push(cmd)
 	c.inFlight++
 	c.inFlightBytes += cmd.size()
+}
+
+// firstWait is how long an acknowledgement is waited for, as far as is known now.
+func (c *Conn) firstWait() time.Duration {
+	rtt := time.Duration(c.rtt+4*c.rttVar) * time.Millisecond
+	return min(max(rtt, c.cfg.MinResendWait), c.cfg.MaxFirstWait)
 }
 
 // popAcks removes the first n acks, which were written.
@@ -218,12 +219,11 @@ func (c *Conn) checkQueue(now time.Duration, q *queue) bool {
 			c.resendAt = min(c.resendAt, cmd.due)
 			continue
 		}
-		if cmd.kind == typeVerify && c.frugal && c.state == Connecting {
-			size := headerSize + crcSize + cmd.size()
-			if c.credit < size {
-				continue // until the client asks
-			}
-			c.credit -= size
+		// The link has become slower since: acks of what was sent before take longer.
+		if due := cmd.first + c.firstWait(); cmd.resends == 0 && now < due {
+			cmd.due = due
+			c.resendAt = min(c.resendAt, due)
+			continue
 		}
 		if cmd.kind == typeDisconnect {
 			if int(cmd.resends)+1 >= maxDisconnects {
@@ -236,6 +236,10 @@ func (c *Conn) checkQueue(now time.Duration, q *queue) bool {
 			}
 			c.leave(c.reason)
 			return false
+		} else if later := c.congested.lost(c, now, cmd.size()); later > now {
+			cmd.due = later
+			c.resendAt = min(c.resendAt, later)
+			continue
 		}
 		cmd.overdue = true
 		c.overdue++
@@ -244,14 +248,9 @@ func (c *Conn) checkQueue(now time.Duration, q *queue) bool {
 }
 
 // giveUp tells whether a command that is due for a resend has waited too long.
-// A VERIFY_CONNECT is resent until ConnectTimeout: a client whose CONNECT was
-// acknowledged does nothing but wait for it (wire.md 3.10).
 func (c *Conn) giveUp(now time.Duration, cmd *command) bool {
-	if c.server && c.state == Connecting {
-		return false
-	}
 	age := now - cmd.first
-	return int(cmd.resends) >= c.cfg.MinResends && age >= c.cfg.MinTimeout || age >= c.cfg.MaxTimeout
+	return int(cmd.resends) >= c.cfg.MinResends && min(age, now-c.ackedAt) >= c.cfg.MinTimeout || age >= c.cfg.MaxTimeout
 }
 
 // close ends the connection without a word.

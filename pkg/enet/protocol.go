@@ -16,6 +16,9 @@ const (
 	fragmentHeader = 32
 	connectSize    = 44
 	connectBody    = connectSize - commandSize
+	// acceptBody is what VERIFY_CONNECT echoes of a CONNECT: peer id, MTU, window and
+	// channel count. With it and the ACK a datagram is as long as the client's.
+	acceptBody = connectBody - ackSize
 	// fragmentReserve is what a fragment leaves of the MTU for the headers, with
 	// and without CRC (wire.md 3.13).
 	fragmentReserve = headerSize + crcSize + fragmentHeader
@@ -87,6 +90,10 @@ const (
 	// ReasonNormal is a client that leaves.
 	ReasonNormal = 4
 )
+
+// verifySequence is the number of a VERIFY_CONNECT, the first command of a server
+// on channel FF.
+const verifySequence = 1
 
 // reservedByte stands in the fourth byte of all commands but DISCONNECT.
 const reservedByte = 4

@@ -32,7 +32,7 @@ func parseFragment(cmd commandHeader, body []byte) (f fragment, part []byte, ok 
 
 // receiveOrdered handles types 6 and 8: dispatch strictly in sequence.
 func (c *Conn) receiveOrdered(cmd commandHeader, f fragment, data []byte, out Receiver) (accepted bool, err error) {
-	if f.total > uint32(c.cfg.MaxMessageSize) {
+	if f.total > uint32(c.maxMessage) {
 		return false, ErrMessageTooBig
 	}
 	ch := c.channelFor(cmd.channel)
@@ -43,7 +43,7 @@ func (c *Conn) receiveOrdered(cmd commandHeader, f fragment, data []byte, out Re
 		return c.keepOrdered(ch, cmd.sequence, f, data), nil
 	}
 	// Its turn has come, so it frees others: it may exceed the bound by one message.
-	if f.count > 1 && (c.bufferedBytes+len(data) > c.cfg.MaxBufferedBytes+c.cfg.MaxMessageSize || !c.hasShare(len(data))) {
+	if f.count > 1 && (c.bufferedBytes+len(data) > c.maxBuffered+c.maxMessage || !c.hasShare(len(data))) {
 		return false, nil
 	}
 	if err := c.consume(ch, cmd.sequence, f, data, out); err != nil {
@@ -138,7 +138,7 @@ func (c *Conn) receiveUnreliable(cmd commandHeader, number uint32, msg []byte, o
 // receiveUnsequencedFragment handles type 15: parts are kept by message, and the
 // message is dispatched when it is whole.
 func (c *Conn) receiveUnsequencedFragment(cmd commandHeader, f fragment, data []byte, out Receiver) (accepted bool, err error) {
-	if f.total > uint32(c.cfg.MaxMessageSize) {
+	if f.total > uint32(c.maxMessage) {
 		return false, ErrMessageTooBig
 	}
 	ch := c.channelFor(cmd.channel)

@@ -14,12 +14,12 @@ import (
 // When the queue is full an unreliable message takes the place of older
 // unreliable ones, or is dropped; a reliable one is refused with ErrQueueFull,
 // after which the connection should be ended. An empty queue takes any message
-// up to Config.MaxMessageSize.
+// up to the largest size.
 func (c *Conn) Send(msg []byte, d photon.Delivery) error {
 	if c.state > Connected {
 		return ErrClosed
 	}
-	if len(msg) > c.cfg.MaxMessageSize {
+	if len(msg) > c.maxMessage {
 		return ErrMessageTooBig
 	}
 	if d.Channel >= c.channelN {
@@ -104,7 +104,7 @@ func (c *Conn) enqueue(ch *channel, cmd *command) {
 
 // fits tells whether size more bytes may be queued.
 func (c *Conn) fits(size int) bool {
-	return c.queuedBytes == 0 || c.queuedBytes+size <= c.cfg.MaxQueuedBytes
+	return c.queuedBytes == 0 || c.queuedBytes+size <= c.maxQueued
 }
 
 // makeRoom tells whether size more bytes may be queued on ch. For that it drops
@@ -179,6 +179,6 @@ func (c *Conn) windowOpen(ch *channel, cmd *command) bool {
 	if c.inFlight == 0 {
 		return true
 	}
-	return c.inFlightBytes+cmd.size() <= c.cfg.WindowBytes && c.inFlight < c.cfg.WindowCommands &&
+	return c.inFlightBytes+cmd.size() <= int(c.congested.window) && c.inFlight < c.cfg.WindowCommands &&
 		ch.sent.n+ch.sentUnsequenced.n < c.cfg.ChannelWindow
 }

@@ -24,11 +24,18 @@ type link struct {
 	double float64
 	delay  time.Duration
 	jitter time.Duration
+	// rate in bytes per second and direction, 0 for no bound; what would wait longer
+	// than queue is lost.
+	rate  float64
+	queue time.Duration
+	busy  [2]time.Duration // until when the link sends, by receiver
+	lost  int
 	// drop, when set, decides over each datagram instead of loss.
 	drop func(to int, b []byte) bool
 	sent [2]int // datagrams sent by each end
-	// scfg is the server's; its connection is made by the first CONNECT.
-	scfg *Config
+	// scfg is the server's; its connection is made when the client has shown its id.
+	scfg      *Config
+	connected *Connect // that was answered
 }
 
 type packet struct {
@@ -109,14 +116,25 @@ func (l *link) transmit(to int, b []byte) {
 			return
 		}
 	} else if l.rng.Float64() < l.loss {
+		l.lost++
 		return
+	}
+	wait := time.Duration(0)
+	if l.rate > 0 {
+		free := max(l.busy[to], l.now)
+		if free-l.now > l.queue {
+			l.lost++
+			return
+		}
+		l.busy[to] = free + time.Duration(float64(len(b)+28)/l.rate*float64(time.Second))
+		wait = l.busy[to] - l.now
 	}
 	copies := 1
 	if l.rng.Float64() < l.double {
 		copies = 2
 	}
 	for range copies {
-		at := l.now + l.delay
+		at := l.now + wait + l.delay
 		if l.jitter > 0 {
 			at += time.Duration(l.rng.Int64N(int64(l.jitter)))
 		}
@@ -156,12 +174,16 @@ func (l *link) step(end time.Duration) bool {
 func (l *link) input(to int, b []byte) {
 	e := l.ends[to]
 	if e.conn == nil {
-		c, ok := ParseConnect(b)
-		if !ok {
+		if c, ok := ParseConnect(b); ok {
+			l.connected = &c
+			l.sent[1]++
+			l.transmit(0, AppendAccept(nil, c, 7, l.now))
 			return
 		}
-		e.conn = NewServerConn(l.scfg, c, 7, l.now)
-		return
+		if h, ok := ParseHeader(b); !ok || h.PeerID != 7 || h.Challenge != l.connected.Challenge {
+			return
+		}
+		e.conn = NewServerConn(l.scfg, *l.connected, 7, l.now)
 	}
 	if err := e.conn.Input(l.now, b, endReceiver{l, e}); err != nil {
 		l.t.Fatalf("end %d: %v", to, err)

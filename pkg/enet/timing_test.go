@@ -23,12 +23,7 @@ func serverWith(t testing.TB, cfg *Config, connect Connect, now time.Duration) *
 	connect.Challenge = testChallenge
 	connect.sequence = 1
 	c := NewServerConn(cfg, connect, 7, now)
-	for _, b := range drain(t, c, now) {
-		answer(t, c, now, b)
-	}
-	if c.State() != Connected {
-		t.Fatalf("state %v", c.State())
-	}
+	answer(t, c, now, AppendAccept(nil, connect, 7, now))
 	return c
 }
 
@@ -196,114 +191,99 @@ func TestClientConnectSchedule(t *testing.T) {
 	}
 }
 
-// TestVerifyResent holds that a lost VERIFY_CONNECT is resent for the whole
-// connect time-out, and the peer forgotten after it.
+// TestLostAnswers holds that a client connects whose first CONNECTs or their
+// answers were lost: it asks again, as long as it has no answer.
 //
 // wire W-2
-func TestVerifyResent(t *testing.T) {
-	now := 10 * time.Second
-	start := now
-	connect := Connect{Challenge: testChallenge, MTU: 1200, Channels: 2, sequence: 1}
-	c := NewServerConn(ServerConfig(), connect, 7, now)
-	n := 0
-	for {
-		for _, b := range drain(t, c, now) {
-			if len(b) > 56 {
-				t.Fatalf("answer of %d bytes to an unverified address", len(b))
-			}
-			if kinds([][]byte{b})[0] == typeVerify {
-				n++
-			}
-		}
-		if c.Done() {
-			break
-		}
-		now = max(now, c.Deadline())
-	}
-	if n < 5 || now-start != 10*time.Second {
-		t.Errorf("%d VERIFY_CONNECTs in %v", n, now-start)
-	}
-}
-
-// TestFrugalVerify holds that a frugal server sends VERIFY_CONNECT again unasked
-// only within what came from the address, and whenever it is asked.
-func TestFrugalVerify(t *testing.T) {
-	for _, asked := range []int{0, 1, 5} {
-		for _, crc := range []bool{false, true} {
-			now := 10 * time.Second
-			b := drain(t, NewClientConn(ClientConfig(), Connect{CRC: crc}, testChallenge, 0), 0)[0]
-			connect, _ := ParseConnect(b)
-			c := NewServerConn(ServerConfig(), connect, 7, now)
-			c.Frugal()
-			received, sent, verifies := len(b), 0, 0
-			for i := 0; !c.Done(); i++ {
-				if i > 0 && i <= asked {
-					received += len(b)
-					if err := c.Input(now, b, &collector{}); err != nil {
-						t.Fatal(err)
-					}
+func TestLostAnswers(t *testing.T) {
+	for lost := range 5 {
+		for to := range 2 {
+			l := newLink(t, 1, Connect{})
+			n := 0
+			l.drop = func(at int, b []byte) bool {
+				if at == to && n < lost {
+					n++
+					return true
 				}
-				for _, d := range drain(t, c, now) {
-					sent += len(d)
-					if kinds([][]byte{d})[0] == typeVerify {
-						verifies++
-					}
-				}
-				now = max(now, c.Deadline())
+				return false
 			}
-			// An ACK and a VERIFY_CONNECT for each CONNECT, and as much again as came.
-			answers := (1 + asked) * (len(b) + headerSize + crcSize + ackSize)
-			if verifies < 1+asked || sent > answers+received {
-				t.Errorf("asked again %d times: %d VERIFY_CONNECTs, %d bytes for %d", asked, verifies, sent, received)
+			l.connect()
+			if n != lost {
+				t.Errorf("%d datagrams were lost, want %d", n, lost)
+			}
+			l.send(0, []byte("init"), photon.Delivery{Mode: photon.Reliable})
+			l.run(time.Second)
+			if got := l.ends[1].got; len(got) != 1 || string(got[0].data) != "init" {
+				t.Errorf("%d lost on the way to %d: got %v", lost, to, got)
 			}
 		}
 	}
 }
 
-// TestRepeatedConnect holds that a CONNECT that comes again gets the same
-// answer, also once the client is connected.
+// TestAccept holds the answer to a CONNECT: ACK and VERIFY_CONNECT in one datagram,
+// not longer than the client's, and the same for a CONNECT that comes again.
 //
-// wire W-2, W-5
-func TestRepeatedConnect(t *testing.T) {
-	cfg := ClientConfig()
-	client := NewClientConn(cfg, Connect{}, testChallenge, 0)
-	b := drain(t, client, 0)[0]
-	connect, ok := ParseConnect(b)
-	if !ok {
-		t.Fatal("CONNECT not understood")
-	}
-	traced := slices.Clone(b)
-	binary.BigEndian.PutUint16(traced, unknownPeerTraced)
-	if again, ok := ParseConnect(traced); !ok || again.Challenge != connect.Challenge {
-		t.Error("CONNECT with id FFFE not understood")
-	}
-	c := NewServerConn(ServerConfig(), connect, 7, 0)
-	first := drain(t, c, 0)
-	if err := c.Input(300*ms, traced, &collector{}); err != nil {
-		t.Fatal(err)
-	}
-	second := drain(t, c, 300*ms)
-	for _, d := range [][][]byte{first, second} {
-		if got := kinds(d); !slices.Equal(got, []commandType{typeAck, typeVerify}) || len(d) != 2 {
-			t.Fatalf("answered %v in %d datagrams", got, len(d))
+// wire W-1, W-2, W-5, W-15
+func TestAccept(t *testing.T) {
+	for _, crc := range []bool{false, true} {
+		client := NewClientConn(ClientConfig(), Connect{MTU: 1300, Channels: 5, CRC: crc}, testChallenge, 0)
+		b := drain(t, client, 0)[0]
+		connect, ok := ParseConnect(b)
+		if !ok || connect.MTU != 1300 || connect.Channels != 5 || connect.CRC != crc {
+			t.Fatalf("%x is %+v", b, connect)
 		}
-		if id := binary.BigEndian.Uint16(d[1][headerSize+commandSize:]); id != 7 {
-			t.Errorf("peer id %d", id)
+		traced := slices.Clone(b)
+		binary.BigEndian.PutUint16(traced, unknownPeerTraced)
+		if crc {
+			putChecksum(traced)
 		}
-		if seq := binary.BigEndian.Uint32(d[1][headerSize+8:]); seq != 1 {
-			t.Errorf("VERIFY_CONNECT has sequence %d", seq)
+		again, ok := ParseConnect(traced)
+		if !ok || again.Challenge != connect.Challenge {
+			t.Error("CONNECT with id FFFE not understood")
 		}
-		// MTU and the rest are those of the client.
-		if !slices.Equal(d[1][headerSize+commandSize+2:], b[headerSize+commandSize+2:]) {
-			t.Errorf("VERIFY_CONNECT %x does not echo %x", d[1], b)
+		for _, connect := range []Connect{connect, again} {
+			d := AppendAccept(nil, connect, 7, 300*ms)
+			if len(d) > len(b) {
+				t.Errorf("%d bytes for %d", len(d), len(b))
+			}
+			h, cmds, bodies := commandsOf(d)
+			if h.Challenge != testChallenge || h.Time != 300 || h.CRC != crc || crc && !checksumOK(d) {
+				t.Errorf("header %+v of %x", h, d)
+			}
+			if got := kinds([][]byte{d}); !slices.Equal(got, []commandType{typeAck, typeVerify}) {
+				t.Fatalf("answered %v", got)
+			}
+			if v := cmds[1]; v.sequence != 1 || v.channel != 0xFF || v.flags != flagReliable || v.reserved != reservedByte {
+				t.Errorf("VERIFY_CONNECT %+v", v)
+			}
+			if id := binary.BigEndian.Uint16(bodies[1]); id != 7 {
+				t.Errorf("peer id %d", id)
+			}
+			// MTU, window and channel count are those of the client.
+			at := headerSize + commandSize + 2
+			if crc {
+				at += crcSize
+			}
+			if !slices.Equal(bodies[1][2:], b[at:at+10]) {
+				t.Errorf("VERIFY_CONNECT %x does not echo %x", d, b)
+			}
+			if err := client.Input(310*ms, d, &collector{}); err != nil || client.State() != Connected || client.PeerID() != 7 {
+				t.Errorf("client: %v, state %v, id %d", err, client.State(), client.PeerID())
+			}
 		}
-	}
-	answer(t, c, 310*ms, second[1])
-	if err := c.Input(320*ms, b, &collector{}); err != nil {
-		t.Fatal(err)
-	}
-	if got := kinds(drain(t, c, 320*ms)); !slices.Equal(got, []commandType{typeAck}) {
-		t.Errorf("connected: answered %v", got)
+		// The round trip is known from the first word of the client on.
+		c := NewServerConn(ServerConfig(), connect, 7, 350*ms)
+		answer(t, c, 350*ms, AppendAccept(nil, connect, 7, 300*ms))
+		if c.RTT() != 50*ms {
+			t.Errorf("rtt %v", c.RTT())
+		}
+		// A copy of the CONNECT that was long on its way.
+		if err := c.Input(360*ms, b, &collector{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := kinds(drain(t, c, 360*ms)); !slices.Equal(got, []commandType{typeAck}) {
+			t.Errorf("connected: answered %v", got)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/plugin/host"
 	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/transport"
 )
@@ -23,11 +24,15 @@ type game struct {
 	fiber  *app.Fiber[message]
 	record atomic.Pointer[lobby.Record]
 
+	// host serves the room's plugin; nil for none. Set on the fiber.
+	host atomic.Pointer[host.Host]
+
 	// Only touched on the fiber.
-	room    *room.Room
-	lobby   lobby.ID // of the reservation
+	room    *room.Room // from when its creation has begun
+	counted bool       // among the server's rooms
+	lobby   lobby.ID   // of the reservation
 	ended   bool
-	waiting []message // joins that came before the creator
+	waiting []message // joins that came before the creator, or while the room ends
 	waitEnd time.Duration
 
 	timerMu sync.Mutex
@@ -44,6 +49,7 @@ const (
 	tick
 	placed
 	closeRoom
+	call
 )
 
 // message is what a room's fiber is told.
@@ -52,21 +58,23 @@ type message struct {
 	reason  transport.Reason
 	granted bool   // placed
 	text    string // closeRoom: what the players are told
+	run     func() // call: of the plugin's host
 	peer    *peer
 	request photon.Request
 }
 
 const (
-	// maxWaiting messages per room.
-	maxWaiting = 65536
 	// creatorWait is how long a join waits for a room whose creator is on the
 	// way (cluster.md 14.2).
 	creatorWait = 2 * time.Second
+	// pluginWait is how long it waits for a room whose plugin takes its time to
+	// create or to end it (plugins.md 14).
+	pluginWait = 15 * time.Second
 )
 
 func (s *Server) newGame(k gameKey) *game {
 	g := &game{server: s, key: k}
-	g.fiber = app.NewFiber(maxWaiting, g.run)
+	g.fiber = app.NewFiber(s.opt.MaxWaiting, g.run)
 	return g
 }
 
@@ -124,6 +132,10 @@ func (g *game) handle(m *message) {
 		g.afterEnd(m)
 		return
 	}
+	if h := g.host.Load(); h != nil {
+		h.Begin()
+	}
+	defer g.pause() // there may be a host only now
 	now := g.server.now()
 	switch m.kind {
 	case enter:
@@ -131,37 +143,64 @@ func (g *game) handle(m *message) {
 	case operation:
 		g.operation(now, m)
 	case disconnected:
-		if m.peer.seat != nil && g.room != nil {
-			g.room.Disconnected(now, m.peer.seat)
-			m.peer.seat = nil
-		}
-		g.waiting = slices.DeleteFunc(g.waiting, func(w message) bool { return w.peer == m.peer })
+		g.disconnected(now, m)
 	case tick:
 		if g.room != nil {
 			g.room.Tick(now)
 		}
-		if g.room == nil && now >= g.waitEnd {
+		if len(g.waiting) > 0 && now >= g.waitEnd {
 			g.refuseWaiting()
 		}
 	case placed:
 		g.placed(now, m)
 	case closeRoom:
 		if g.room != nil {
-			g.room.Close(photon.ReturnOk, m.text)
+			g.room.Close(now, photon.ReturnOk, m.text)
+		}
+	case call:
+		if h := g.host.Load(); h != nil {
+			h.Run(m.run)
 		}
 	}
+}
+
+func (g *game) pause() {
+	if h := g.host.Load(); h != nil {
+		h.Pause()
+	}
+}
+
+// disconnected says that a peer is gone, without a Leave or in the middle of its
+// entry.
+func (g *game) disconnected(now time.Duration, m *message) {
+	p := m.peer
+	if p.entry != nil {
+		p.entry.Abort()
+		p.entry = nil
+	}
+	if p.seat != nil && g.room != nil {
+		seat := p.seat
+		p.seat = nil
+		g.room.Disconnected(now, seat, leaveReason(m.reason), m.reason.String())
+	}
+	g.waiting = slices.DeleteFunc(g.waiting, func(w message) bool { return w.peer == p })
 }
 
 // enter handles a create or join request.
 func (g *game) enter(now time.Duration, m *message) {
 	if g.room != nil {
-		// A room whose time is over must not be entered: the name is free.
-		if g.room.Tick(now); g.room.Done() {
+		// A room whose time is over must not be entered: the name is free, or will
+		// be when its plugin has let go of it.
+		g.room.Tick(now)
+		switch {
+		case g.room.Done():
 			g.settle()
 			g.afterEnd(m)
-			return
+		case g.room.Open():
+			g.join(now, m)
+		default:
+			g.wait(now, m, pluginWait)
 		}
-		g.join(now, m)
 		return
 	}
 	mode, _, err := m.request.Byte(photon.ParamJoinMode)
@@ -170,6 +209,10 @@ func (g *game) enter(now time.Duration, m *message) {
 		return
 	}
 	creates := m.request.Code == photon.OpCreateGame || photon.JoinMode(mode) == photon.CreateIfNotExists
+	if !creates && len(g.waiting) == 0 {
+		plugins := g.server.plugins(m.peer.token)
+		creates = plugins != nil && plugins.Load.allows(photon.JoinMode(mode))
+	}
 	reserved := g.takeReservation(creates)
 	switch {
 	case creates && reserved:
@@ -183,9 +226,9 @@ func (g *game) enter(now time.Duration, m *message) {
 				g.fiber.PostAlways(message{kind: placed, granted: granted})
 			})
 		}
-		g.wait(now, m)
+		g.wait(now, m, creatorWait)
 	case reserved, len(g.waiting) > 0:
-		g.wait(now, m)
+		g.wait(now, m, creatorWait)
 	default:
 		g.refuse(m, app.Fail(photon.ReturnGameDoesNotExist, "room does not exist"))
 	}
@@ -225,9 +268,9 @@ func (g *game) lobbyOf(r *photon.Request) lobby.ID {
 	return id
 }
 
-func (g *game) wait(now time.Duration, m *message) {
+func (g *game) wait(now time.Duration, m *message, limit time.Duration) {
 	if len(g.waiting) == 0 {
-		g.waitEnd = now + creatorWait
+		g.waitEnd = now + limit
 	}
 	g.waiting = append(g.waiting, *m)
 }
@@ -255,40 +298,70 @@ func (g *game) refuseWaiting() {
 
 func (g *game) create(now time.Duration, m *message) {
 	wall := time.Now()
-	r := room.New(g.server.opt.Room, room.ID{
-		App: g.key.app, Name: g.key.name, Lobby: g.lobbyOf(&m.request), Created: wall.UnixMilli(), Incarnation: wall.UnixNano(),
-	})
-	seat, err := r.Create(now, &m.request, g.joiner(m.peer))
+	id := room.ID{App: g.key.app, Name: g.key.name, Lobby: g.lobbyOf(&m.request), Created: wall.UnixMilli(), Incarnation: wall.UnixNano()}
+	r, err := g.newRoom(m, id)
 	if err != nil {
-		// The room has answered; the name is free again. A master that reserved it
-		// hears so too: of a room that is over.
-		g.server.opt.Directory.Upsert(&lobby.Record{App: g.key.app, Name: g.key.name, Lobby: g.lobbyOf(&m.request), Closing: true,
-			Created: wall.UnixMilli(), Incarnation: wall.UnixNano()})
-		g.server.opt.Directory.Remove(g.key.app, g.key.name)
-		g.leftBehind(m.peer)
-		if len(g.waiting) > 0 {
-			g.refuseWaiting()
-		}
+		g.refuse(m, err)
+		g.notCreated(id)
 		return
 	}
 	g.room = r
-	m.peer.seat = seat
+	p := m.peer
+	entry := r.Create(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
+		p.entry = nil
+		if err != nil {
+			// The room has answered.
+			g.leftBehind(p)
+			g.notCreated(id)
+			return
+		}
+		p.seat = seat
+		g.created()
+	})
+	if entry.Pending() {
+		p.entry = entry
+		if len(g.waiting) > 0 {
+			g.waitEnd = now + pluginWait
+		}
+	}
+}
+
+// notCreated follows a failed creation. A master that reserved the name hears so
+// too: of a room that is over.
+func (g *game) notCreated(id room.ID) {
+	d := g.server.opt.Directory
+	d.Upsert(&lobby.Record{App: id.App, Name: id.Name, Lobby: id.Lobby, Closing: true, Created: id.Created, Incarnation: id.Incarnation})
+	d.Remove(id.App, id.Name)
+	if len(g.waiting) > 0 {
+		g.refuseWaiting()
+	}
+}
+
+// created lets those in who waited for the room.
+func (g *game) created() {
+	g.counted = true
 	g.server.rooms.Add(1)
-	g.server.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Msg("room created")
+	g.server.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Str("plugin", g.room.Plugin()).Msg("room created")
 	waiting := g.waiting
 	g.waiting = nil
 	for i := range waiting {
-		g.join(now, &waiting[i])
+		g.enter(g.server.now(), &waiting[i])
 	}
 }
 
 func (g *game) join(now time.Duration, m *message) {
-	seat, err := g.room.Join(now, &m.request, g.joiner(m.peer))
-	if err != nil {
-		g.leftBehind(m.peer)
-		return
+	p := m.peer
+	entry := g.room.Join(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
+		p.entry = nil
+		if err != nil {
+			g.leftBehind(p)
+			return
+		}
+		p.seat = seat
+	})
+	if entry.Pending() {
+		p.entry = entry
 	}
-	m.peer.seat = seat
 }
 
 func (g *game) joiner(p *peer) room.Joiner {
@@ -361,17 +434,31 @@ func (g *game) settle() {
 		return
 	}
 	if g.room.Done() {
-		s.rooms.Add(-1)
+		if h := g.host.Load(); h != nil {
+			h.End() // before the name is free
+		}
 		g.end()
-		s.opt.Directory.Remove(g.key.app, g.key.name)
-		s.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Msg("room closed")
+		if g.counted {
+			s.rooms.Add(-1)
+			s.opt.Directory.Remove(g.key.app, g.key.name)
+			s.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Msg("room closed")
+		}
+		waiting := g.waiting
+		g.waiting = nil
+		for i := range waiting {
+			g.afterEnd(&waiting[i])
+		}
 		return
 	}
-	if record := g.room.Changed(); record != nil {
+	if record := g.room.Changed(); record != nil && g.counted {
 		g.record.Store(record)
 		s.opt.Directory.Upsert(record)
 	}
-	if at := g.room.Deadline(); at != room.Never {
+	at := g.room.Deadline()
+	if len(g.waiting) > 0 {
+		at = min(at, g.waitEnd)
+	}
+	if at != room.Never {
 		g.setTimer(at)
 	}
 }
@@ -425,20 +512,37 @@ func (g *game) crash(x any) {
 	}
 	if r := g.room; r != nil {
 		g.room = nil
-		g.server.rooms.Add(-1)
-		g.server.opt.Directory.Remove(g.key.app, g.key.name)
+		if g.counted {
+			g.server.rooms.Add(-1)
+			g.server.opt.Directory.Remove(g.key.app, g.key.name)
+		}
 		// What crashed may be too broken even to be closed.
 		defer func() {
 			if x := recover(); x != nil {
 				g.server.log.Error().Str("room", g.key.name).Str("panic", fmt.Sprint(x)).Msg("crashed room could not be closed")
 			}
 		}()
-		r.Close(photon.ReturnInternalServerError, "the room had an internal error")
+		if h := g.host.Load(); h != nil {
+			h.Abandon()
+		}
+		r.Close(g.server.now(), photon.ReturnInternalServerError, "the room had an internal error")
 	}
 	waiting := g.waiting
 	g.waiting = nil
 	for i := range waiting {
 		g.refuse(&waiting[i], app.Fail(photon.ReturnInternalServerError, "the room had an internal error"))
+	}
+}
+
+// close ends the fiber, and what a room that is not over has left.
+func (g *game) close() {
+	if h := g.host.Load(); h != nil {
+		h.Cancel() // a web call may hold the fiber
+	}
+	g.fiber.Close()
+	g.stopTimer()
+	if h := g.host.Load(); h != nil {
+		h.Abandon()
 	}
 }
 

@@ -184,7 +184,7 @@ func inBubble(t *testing.T, fn func(b *bench)) {
 			t.Error(err)
 		}
 		time.Sleep(2 * time.Minute) // timers of grace periods run out
-		b.server.Close()
+		_ = b.server.Close(ctx)
 	})
 }
 

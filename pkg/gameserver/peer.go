@@ -10,6 +10,7 @@ import (
 	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/secure"
 	"github.com/boson-project/boson/pkg/transport"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // peer is one client of the game server. Its states are those of
@@ -24,14 +25,17 @@ type peer struct {
 	appKey string
 	// tokenIssued is the Unix time at which the client's newest token was made.
 	tokenIssued atomic.Int64
+	rpc         webrpc.Caller
 
 	// game is the room that this peer has entered or is entering. It is set on
 	// the peer's goroutine and cleared on the room's fiber, so that operations
 	// keep their order: all of them go through the room while it is set.
 	game atomic.Pointer[game]
 	left atomic.Int32 // how often it left a room
-	// seat is only touched on the fiber of game.
-	seat *room.Seat
+	// seat, and entry while the room's plugin decides about it, are only touched
+	// on the fiber of game.
+	seat  *room.Seat
+	entry *room.Entry
 }
 
 // Connect implements app.Application.
@@ -69,6 +73,9 @@ func (p *peer) Operation(r *photon.Request) {
 	}
 	if g := p.game.Load(); g != nil {
 		if !g.fiber.Post(message{kind: operation, peer: p, request: r.Clone()}) {
+			if r.Code == photon.OpRaiseEvent && r.Delivery.Mode != photon.Reliable && r.Delivery.Mode != photon.ReliableUnsequenced {
+				return // dropped, as the network may do
+			}
 			p.Disconnect(photon.ReturnOperationLimitReached, "the room can't keep up", transport.ReasonRateLimit)
 		}
 		return
@@ -86,6 +93,7 @@ func (p *peer) Operation(r *photon.Request) {
 // Closed implements app.Handler.
 func (p *peer) Closed(reason transport.Reason) {
 	p.gate.Closed()
+	p.rpc.Close()
 	p.server.peers.Add(-1)
 	if g := p.game.Load(); g != nil {
 		g.fiber.PostAlways(message{kind: disconnected, peer: p, reason: reason})
@@ -109,6 +117,10 @@ func (p *peer) admit(op app.Op, identify func() (*secure.Token, error)) {
 			return
 		}
 		p.SetCipher(c)
+	}
+	if err := p.EnterApp(token.AppID); err != nil {
+		p.gate.Fail(op, err)
+		return
 	}
 	p.token, p.appKey = token, p.server.opt.Auth.AppKey(token)
 	p.tokenIssued.Store(token.Issued.Unix())
@@ -155,11 +167,6 @@ func (s *Server) serverSettings(p *peer, op app.Op, _ *serverSettings) {
 	p.Respond(op, photon.ReturnOk, "", nil)
 }
 
-type webRPC struct {
-	Path string `photon:"209"`
-}
-
-// webRPC has no service to call here (loadbalancing-webhooks.md 1.1).
-func (s *Server) webRPC(p *peer, op app.Op, _ *webRPC) {
-	p.Respond(op, photon.ReturnInvalidOperation, "WebRpc is not configured", nil)
+func (s *Server) webRPC(p *peer, op app.Op, req *webrpc.Request) {
+	s.opt.WebRPC.Call(&p.rpc, p, p.token, op, req)
 }

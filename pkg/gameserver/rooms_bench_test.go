@@ -71,7 +71,7 @@ func newCrowd(tb testing.TB, rooms int) *crowd {
 		if err := c.app.Shutdown(ctx); err != nil {
 			tb.Error(err)
 		}
-		c.server.Close()
+		_ = c.server.Close(context.Background())
 	})
 	info := &transport.Info{Kind: transport.UDP, Protocol: photon.GpBinaryV18, Remote: netip.MustParseAddrPort("127.0.0.1:9")}
 	for i := range 2 * rooms {

@@ -6,6 +6,7 @@ package gameserver
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +17,9 @@ import (
 	"github.com/boson-project/boson/pkg/auth"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/plugin/host"
 	"github.com/boson-project/boson/pkg/room"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // Directory is what the game server tells the masters through. Its methods
@@ -43,13 +46,24 @@ type Options struct {
 	TokenLife time.Duration
 	// MaxRooms at once; 0 is no limit.
 	MaxRooms int
-	Logger   zerolog.Logger
+	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
+	WebRPC *webrpc.Service
+	// MaxWaiting messages may wait for one room, whose plugin may hold it up; 0
+	// means 65536.
+	MaxWaiting int
+	// Plugins returns the plugins of an application, nil for none. It is asked for
+	// each new room, from any goroutine. A nil function is none for all.
+	Plugins func(appID string) *Plugins
+	Logger  zerolog.Logger
 }
 
 type gameKey struct{ app, name string }
 
 // Server is the game server application.
 type Server struct {
+	// PluginCounters count what the plugins of all rooms do.
+	PluginCounters host.Counters
+
 	opt    Options
 	router app.Router[*peer]
 	log    zerolog.Logger
@@ -236,17 +250,40 @@ func (s *Server) Stop() {
 	s.stopping.Store(true)
 }
 
-// Close waits until every room's fiber has run out of work. The app.Server
-// must have shut down before.
-func (s *Server) Close() {
+// CloseRooms ends all rooms, their players being told why, and waits until
+// plugins have saved what they want, or ctx ends.
+func (s *Server) CloseRooms(ctx context.Context, reason string) error {
+	s.SetDraining(true)
+	s.mu.Lock()
+	for _, g := range s.games {
+		g.fiber.PostAlways(message{kind: closeRoom, text: reason})
+	}
+	s.mu.Unlock()
+	return s.Drain(ctx)
+}
+
+// Close waits until every room's fiber has run out of work. The app.Server must
+// have shut down before. A plugin that holds its room does not hold the server:
+// what has not come to its end when ctx does is left behind, and ctx's error
+// returned.
+func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	all := make([]*game, 0, len(s.games))
 	for _, g := range s.games {
 		all = append(all, g)
 	}
 	s.mu.Unlock()
-	for _, g := range all {
-		g.fiber.Close()
-		g.stopTimer()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		for _, g := range all {
+			g.close()
+		}
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a plugin holds its room: %w", ctx.Err())
 	}
 }

@@ -5,9 +5,11 @@ type writer struct {
 	b   []byte
 	v   Version
 	err error
-	// sorted orders the entries of tables and dictionaries by their bytes and
-	// lifts the limit on strings: the form for comparisons, not for the wire.
+	// sorted orders the entries of tables and dictionaries by their bytes: the form
+	// for comparisons, not for the wire.
 	sorted bool
+	// long lifts V18's limit on strings, which holds for those who write.
+	long bool
 }
 
 func (w *writer) fail(reason string) {
@@ -49,6 +51,15 @@ const (
 // from the other format may need Convert first.
 func Append(dst []byte, v Version, value any) ([]byte, error) {
 	w := writer{b: dst, v: v}
+	w.typed(value, 0)
+	return w.result(dst)
+}
+
+// AppendLong is Append without the limit of V18 on strings: its clients write none
+// above 32767 bytes but read them (serialization.md 4.6). It is for values of
+// clients that know no such limit.
+func AppendLong(dst []byte, v Version, value any) ([]byte, error) {
+	w := writer{b: dst, v: v, long: true}
 	w.typed(value, 0)
 	return w.result(dst)
 }

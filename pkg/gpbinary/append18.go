@@ -64,7 +64,7 @@ func (w *writer) count18(n int) {
 }
 
 func (w *writer) string18(s string) {
-	if len(s) > maxStringLength && !w.sorted {
+	if len(s) > maxStringLength && !w.long {
 		w.fail(reasonString)
 		return
 	}

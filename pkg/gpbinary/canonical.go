@@ -10,7 +10,7 @@ import (
 // no format can hold have the empty form (serialization.md 12, "Equality").
 func canonical(value any) string {
 	value, _ = Convert(V18, value)
-	w := writer{v: V18, sorted: true}
+	w := writer{v: V18, sorted: true, long: true}
 	w.typed(value, 0)
 	if w.err != nil {
 		return ""

@@ -38,7 +38,8 @@ func AppendValue(dst []byte, value any) ([]byte, error) {
 
 type encoder struct {
 	dst   []byte
-	limit int // of len(dst)
+	limit int  // of len(dst)
+	web   bool // the form of AppendWeb
 }
 
 func (e *encoder) value(value any) error {
@@ -62,6 +63,10 @@ func (e *encoder) value(value any) error {
 	case string:
 		e.dst = appendString(e.dst, v)
 	case []byte:
+		if e.web {
+			e.base64(v)
+			break
+		}
 		return list(e, v, func(e *encoder, x byte) error { e.int(int64(x)); return nil })
 	case []bool:
 		return list(e, v, func(e *encoder, x bool) error { e.dst = strconv.AppendBool(e.dst, x); return nil })
@@ -110,6 +115,9 @@ func (e *encoder) value(value any) error {
 // message writes a message that stands as a value, in the form that it would
 // have on its own.
 func (e *encoder) message(value any) error {
+	if e.web {
+		return fmt.Errorf("json: type %T has no form for web services", value)
+	}
 	switch v := value.(type) {
 	case *gpbinary.OperationRequest:
 		return e.request("req", int(v.Code), v.Params)
@@ -157,9 +165,14 @@ func list[T any](e *encoder, items []T, write func(*encoder, T) error) error {
 func (e *encoder) custom(code byte, data []byte) {
 	e.text(`{"$type":`)
 	e.int(int64(code))
-	e.text(`,"$data":"`)
-	e.dst = base64.StdEncoding.AppendEncode(e.dst, data)
-	e.text(`"}`)
+	e.text(`,"$data":`)
+	e.base64(data)
+	e.text("}")
+}
+
+func (e *encoder) base64(data []byte) {
+	e.dst = append(e.dst, '"')
+	e.dst = append(base64.StdEncoding.AppendEncode(e.dst, data), '"')
 }
 
 func (e *encoder) hashtable(t *gpbinary.Hashtable) error {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/s2s"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // Options of a master.
@@ -40,7 +42,13 @@ type Options struct {
 	Users *s2s.UserPublisher
 	// LostHold is how long rooms of a game server without link stay known.
 	LostHold time.Duration
-	Logger   zerolog.Logger
+	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
+	WebRPC *webrpc.Service
+	// Loads says whether rooms of an application that are not in memory may be
+	// saved ones that a game server can load: for clients that come back, and for
+	// plain joins. nil: never.
+	Loads  func(appID string) (onRejoin, onJoin bool)
+	Logger zerolog.Logger
 }
 
 // Server is the master application.
@@ -112,10 +120,15 @@ func (s *Server) post(key string, fn func(a *application, now time.Time)) {
 	}
 	a := s.apps[key]
 	if a == nil {
+		cfg := s.opt.Lobby
+		if s.opt.Loads != nil {
+			appID, _, _ := strings.Cut(key, "\x00")
+			cfg.LoadRooms, cfg.LoadOnJoin = s.opt.Loads(appID)
+		}
 		a = &application{
 			server: s, key: key, peers: map[*peer]struct{}{}, placing: map[string]*placement{}, claims: map[string]claim{},
 			toldClients: map[lobby.ID]int32{},
-			lobby:       lobby.New(s.opt.Lobby, rand.NewPCG(rand.Uint64(), rand.Uint64())),
+			lobby:       lobby.New(cfg, rand.NewPCG(rand.Uint64(), rand.Uint64())),
 			nextStats:   time.Now().Add(s.opt.StatsInterval / statsSlots), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
 		}
 		a.fiber = app.NewFiber(0, a.run)

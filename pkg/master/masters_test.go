@@ -477,7 +477,7 @@ func TestNeverTwoRoomsOfOneName(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const rounds = 1000
+				const rounds = 500
 				w := newWorld(t, seed, 3, 3)
 				for round := range rounds {
 					room := fmt.Sprint("room ", round%7)

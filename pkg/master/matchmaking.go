@@ -8,6 +8,7 @@ import (
 	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // respondError answers with an error of package lobby, or any other.
@@ -207,11 +208,6 @@ func (s *Server) getGameList(p *request, op app.Op, req *getGameList) {
 	p.Respond(op, photon.ReturnOk, "", photon.Params{photon.Param(photon.ParamGameList, list)})
 }
 
-type webRPC struct {
-	Path string `photon:"209"`
-}
-
-// webRPC has no service to call here (loadbalancing-webhooks.md 1.1).
-func (s *Server) webRPC(p *request, op app.Op, _ *webRPC) {
-	p.Respond(op, photon.ReturnInvalidOperation, "WebRpc is not configured", nil)
+func (s *Server) webRPC(p *request, op app.Op, req *webrpc.Request) {
+	s.opt.WebRPC.Call(&p.rpc, p, p.token, op, req)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/secure"
 	"github.com/boson-project/boson/pkg/transport"
+	"github.com/boson-project/boson/pkg/webrpc"
 )
 
 // peer is one client of the master.
@@ -20,6 +21,7 @@ type peer struct {
 	// token and appKey are set before the gate opens and do not change.
 	token  *secure.Token
 	appKey string
+	rpc    webrpc.Caller
 
 	// What follows belongs to the application's fiber.
 	app        *application
@@ -105,6 +107,7 @@ func (p *peer) resume(now time.Time) {
 
 // Closed implements app.Handler.
 func (p *peer) Closed(transport.Reason) {
+	p.rpc.Close()
 	if p.gate.Closed() {
 		p.leave()
 	}
@@ -174,6 +177,10 @@ func (p *peer) admitToken(op app.Op, lobbyStats bool, open func() (*secure.Token
 func (p *peer) admit(op app.Op, lobbyStats bool, token *secure.Token, data *gpbinary.Dictionary) {
 	fresh, err := p.server.opt.Auth.Refresh(token, time.Now())
 	if err != nil {
+		p.gate.Fail(op, err)
+		return
+	}
+	if err := p.EnterApp(token.AppID); err != nil {
 		p.gate.Fail(op, err)
 		return
 	}

@@ -194,7 +194,11 @@ func (s *Server) authenticate(p *peer, op app.Op, req *auth.Request) {
 		return
 	}
 	p.gate.Check(s.opt.Auth, op, req, func(token *secure.Token, data *gpbinary.Dictionary) {
-		params, err := s.admit(p, op, req, found, token, data)
+		err := p.EnterApp(token.AppID)
+		var params photon.Params
+		if err == nil {
+			params, err = s.admit(p, op, req, found, token, data)
+		}
 		if err != nil {
 			p.gate.Fail(op, err)
 			return

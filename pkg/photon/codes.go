@@ -271,6 +271,9 @@ const (
 	WebSendState      WebFlags = 0x08
 )
 
+// Has says whether all of these flags are set.
+func (f WebFlags) Has(flags WebFlags) bool { return f&flags == flags }
+
 // FindFriendsOptions is parameter 2 of FindFriends.
 type FindFriendsOptions int32
 

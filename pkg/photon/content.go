@@ -45,9 +45,22 @@ func (c Content) AppendTo(dst []byte, to Protocol) ([]byte, error) {
 			return gpjson.AppendValue(dst, v)
 		}
 		v, _ = gpbinary.Convert(gpbinary.Version(to), v)
-		return gpbinary.Append(dst, gpbinary.Version(to), v)
+		return gpbinary.AppendLong(dst, gpbinary.Version(to), v)
 	default:
 		dst, _, err := gpbinary.Transcode(dst, gpbinary.Version(to), gpbinary.Raw{Version: gpbinary.Version(c.Protocol), Bytes: c.Bytes})
 		return dst, err
 	}
+}
+
+// ContentOf serializes a value of the server's own, or of a plugin's: in V18, or
+// in V16 what only that can express.
+func ContentOf(v any) (Content, error) {
+	b, err := gpbinary.Append(nil, gpbinary.V18, v)
+	if err == nil {
+		return Content{GpBinaryV18, b}, nil
+	}
+	if b, again := gpbinary.Append(nil, gpbinary.V16, v); again == nil {
+		return Content{GpBinaryV16, b}, nil
+	}
+	return Content{}, err
 }

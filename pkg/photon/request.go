@@ -276,6 +276,18 @@ func integral(f float64) (int64, bool) {
 	return int64(f), true
 }
 
+// WebFlags returns parameter 234: a byte, or the bool of older clients, for
+// WebHTTPForward. Anything else is no flags (plugins.md 2.4).
+func (r *Request) WebFlags() WebFlags {
+	if n, ok, err := r.Byte(ParamWebFlags); err == nil && ok {
+		return WebFlags(n)
+	}
+	if on, _, err := r.Bool(ParamWebFlags); err == nil && on {
+		return WebHTTPForward
+	}
+	return 0
+}
+
 // Content returns the parameter undecoded, to be relayed. It aliases the message.
 func (r *Request) Content(p ParamCode) (Content, bool) {
 	b, ok := r.Raw(p)

@@ -65,34 +65,64 @@ type actor struct {
 	props    properties
 	groups   groupSet
 	inactive time.Duration // since when, if seat is nil
+
+	// joining: it has its number, and the plugin has not said yes yet. Clients
+	// don't know of it, but its place is taken. A rejoiner is what it was before.
+	joining bool
+	leaving *Leave // the plugin has not let it go yet
 }
 
 func (a *actor) active() bool { return a.seat != nil }
 
 func (a *actor) send(msg []byte, d photon.Delivery) { a.seat.sink.Send(msg, d) }
 
-// ActorInfo describes one actor to the room's owner.
+// ActorInfo describes one actor to the room's owner and its plugin.
 type ActorInfo struct {
 	Nr       int32
 	UserID   string
 	Nickname string // property 255, or the name known from authentication
-	Active   bool
+	// Active says that it has a connection, or had one until the step that the
+	// plugin is being asked about.
+	Active bool
+	// Inactive is since when it has none.
+	Inactive time.Duration
+	// Properties are not to be changed.
+	Properties []gpbinary.Pair
 }
 
-// Actors lists all actors, active and inactive, by number.
+// Actors lists all actors, active and inactive, by number. One whose join the
+// plugin has not decided about is among them.
 func (r *Room) Actors() []ActorInfo {
 	list := make([]ActorInfo, 0, len(r.actors))
 	for _, a := range r.actors {
-		info := ActorInfo{Nr: a.nr, UserID: a.userID, Nickname: a.nickname, Active: a.active()}
-		if v, ok := a.props.get(photon.ActorPropNickName); ok {
-			if s, ok := v.(string); ok {
-				info.Nickname = s
-			}
-		}
-		list = append(list, info)
+		list = append(list, r.info(a))
 	}
 	return list
 }
+
+// Actor returns one actor.
+func (r *Room) Actor(nr int32) (ActorInfo, bool) {
+	if a := r.find(nr); a != nil {
+		return r.info(a), true
+	}
+	return ActorInfo{}, false
+}
+
+func (r *Room) info(a *actor) ActorInfo {
+	info := ActorInfo{
+		Nr: a.nr, UserID: a.userID, Nickname: a.nickname, Properties: a.props.pairs(),
+		Active: a.active() || a.joining || a.leaving != nil && a.leaving.Reason != photon.PlayerTTLTimedOut, Inactive: a.inactive,
+	}
+	if v, ok := a.props.get(photon.ActorPropNickName); ok {
+		if s, ok := v.(string); ok {
+			info.Nickname = s
+		}
+	}
+	return info
+}
+
+// unborn says that clients must not know of the actor yet.
+func (a *actor) unborn() bool { return a.joining && a.inactive == Never }
 
 func byNumber(a *actor, nr int32) int { return int(int64(a.nr) - int64(nr)) }
 
@@ -126,9 +156,11 @@ func (r *Room) findUser(userID string) *actor {
 }
 
 func (r *Room) actorList() []int32 {
-	list := make([]int32, len(r.actors))
-	for i, a := range r.actors {
-		list[i] = a.nr
+	list := make([]int32, 0, len(r.actors))
+	for _, a := range r.actors {
+		if !a.unborn() {
+			list = append(list, a.nr)
+		}
 	}
 	return list
 }
@@ -139,6 +171,7 @@ func (r *Room) activate(a *actor, sink Sink) *Seat {
 		i, _ := slices.BinarySearchFunc(r.active, a.nr, byNumber)
 		r.active = slices.Insert(r.active, i, a)
 	}
+	a.joining, a.leaving = false, nil
 	a.seat = &Seat{sink: sink, actor: a}
 	a.form = formOf(sink.Protocol())
 	return a.seat
@@ -173,7 +206,7 @@ func (r *Room) actorTable(a *actor) *gpbinary.Hashtable {
 // expiry is when an inactive actor is gone for good (loadbalancing-rooms.md 5.2).
 func (r *Room) expiry(a *actor) time.Duration {
 	ttl := r.set.playerTTL
-	if ttl < 0 || ttl == math.MaxInt32 {
+	if a.joining || a.leaving != nil || ttl < 0 || ttl == math.MaxInt32 {
 		return Never
 	}
 	return a.inactive + time.Duration(ttl)*time.Millisecond

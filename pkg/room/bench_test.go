@@ -36,13 +36,13 @@ func parsed(tb testing.TB, p photon.Protocol, op photon.OpCode, params ...par) *
 func crowd(tb testing.TB, n int, others ...photon.Protocol) (*Room, *Seat) {
 	tb.Helper()
 	r := New(Config{}, ID{Name: "crowd"})
-	first, err := r.Create(0, parsed(tb, photon.GpBinaryV18, photon.OpCreateGame), (&drain{p: photon.GpBinaryV18}).joiner("0"))
+	first, err := createRoom(r, 0, parsed(tb, photon.GpBinaryV18, photon.OpCreateGame), (&drain{p: photon.GpBinaryV18}).joiner("0"))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	join := parsed(tb, photon.GpBinaryV18, photon.OpJoinGame)
 	for i := range n {
-		if _, err := r.Join(0, join, (&drain{p: others[i%len(others)]}).joiner(fmt.Sprint(i+1))); err != nil {
+		if _, err := joinRoom(r, 0, join, (&drain{p: others[i%len(others)]}).joiner(fmt.Sprint(i+1))); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -124,11 +124,11 @@ func BenchmarkJoinWithCache(b *testing.B) {
 	join := parsed(b, photon.GpBinaryV18, photon.OpJoinGame)
 	b.ReportAllocs()
 	for b.Loop() {
-		s, err := r.Join(0, join, (&drain{p: photon.GpBinaryV18}).joiner("late"))
+		s, err := joinRoom(r, 0, join, (&drain{p: photon.GpBinaryV18}).joiner("late"))
 		if err != nil {
 			b.Fatal(err)
 		}
-		r.Disconnected(0, s)
+		r.Disconnected(0, s, photon.TimeoutDisconnect, "")
 	}
 }
 

@@ -74,43 +74,43 @@ const (
 
 // cacheEvent applies caching options 1 to 5. An error means that the event is
 // refused and the cache unchanged.
-func (r *Room) cacheEvent(a *actor, req *photon.Request, ev *raised) (cacheResult, error) {
-	key := entryKey{owner: a.nr, code: ev.code}
-	switch ev.caching {
+func (r *Room) cacheEvent(from source, ev *Raised) (cacheResult, error) {
+	key := entryKey{owner: from.nr, code: ev.Code}
+	switch ev.Caching {
 	case photon.RemoveCache:
 		if e := r.cache.index[key]; e != nil {
 			r.cache.removeIf(func(x *entry) bool { return x == e })
 		}
 		return cacheUnchanged, nil
 	case photon.MergeCache:
-		return r.mergeEvent(key, req, ev)
+		return r.mergeEvent(key, from, ev)
 	case photon.ReplaceCache:
 		e := r.cache.index[key]
-		if !r.cacheHasRoom(e, len(ev.content.Bytes)) {
+		if !r.cacheHasRoom(e, len(ev.Content.Bytes)) {
 			return cacheOverflow, nil
 		}
 		if e == nil {
-			r.cache.addKeyed(newEntry(key, req, ev))
+			r.cache.addKeyed(newEntry(key, from, ev))
 			return cacheStored, nil
 		}
 		r.cache.bytes -= e.size()
-		*e = *newEntry(key, req, ev)
+		*e = *newEntry(key, from, ev)
 		r.cache.bytes += e.size()
 		return cacheStored, nil
 	case photon.AddToRoomCacheGlobal:
 		key.owner = 0
 	}
-	if !r.cacheHasRoom(nil, len(ev.content.Bytes)) {
+	if !r.cacheHasRoom(nil, len(ev.Content.Bytes)) {
 		return cacheOverflow, nil
 	}
-	r.cache.append(newEntry(key, req, ev))
+	r.cache.append(newEntry(key, from, ev))
 	return cacheStored, nil
 }
 
-func newEntry(key entryKey, req *photon.Request, ev *raised) *entry {
-	e := &entry{entryKey: key, hasContent: ev.hasContent, json: req.Protocol == photon.JSON, encrypt: req.Delivery.Encrypt}
-	if ev.hasContent {
-		e.content = ev.content.Clone()
+func newEntry(key entryKey, from source, ev *Raised) *entry {
+	e := &entry{entryKey: key, hasContent: ev.HasContent, json: from.json, encrypt: from.delivery.Encrypt}
+	if ev.HasContent {
+		e.content = ev.Content.Clone()
 	}
 	return e
 }
@@ -127,11 +127,15 @@ func (r *Room) cacheHasRoom(old *entry, size int) bool {
 
 // mergeEvent is option 1: the keys of the content are merged into the stored
 // table, a null removes its key.
-func (r *Room) mergeEvent(key entryKey, req *photon.Request, ev *raised) (cacheResult, error) {
-	table, _, err := req.Hashtable(photon.ParamData)
-	if err != nil {
-		return cacheUnchanged, err
+func (r *Room) mergeEvent(key entryKey, from source, ev *Raised) (cacheResult, error) {
+	var content any
+	if ev.HasContent {
+		var err error
+		if content, err = ev.Content.Value(); err != nil {
+			return cacheUnchanged, photon.BadParam(photon.ParamData, "can't be read: %v", err)
+		}
 	}
+	table, _ := content.(*gpbinary.Hashtable)
 	if table == nil {
 		return cacheUnchanged, photon.BadParam(photon.ParamData, "is not a table, so it can't be merged into the cache")
 	}
@@ -140,7 +144,7 @@ func (r *Room) mergeEvent(key entryKey, req *photon.Request, ev *raised) (cacheR
 			return cacheUnchanged, photon.BadParam(photon.ParamData, "has a key that is neither string nor integer, so it can't be merged into the cache")
 		}
 	}
-	json := req.Protocol == photon.JSON
+	json := from.json
 	old := r.cache.index[key]
 	var merged *properties
 	if old != nil {
@@ -158,14 +162,14 @@ func (r *Room) mergeEvent(key entryKey, req *photon.Request, ev *raised) (cacheR
 	}
 	if old == nil {
 		merged.set(u)
-		r.cache.addKeyed(&entry{entryKey: key, merged: merged, json: json, encrypt: req.Delivery.Encrypt})
+		r.cache.addKeyed(&entry{entryKey: key, merged: merged, json: json, encrypt: from.delivery.Encrypt})
 		return cacheStored, nil
 	}
 	r.cache.bytes += size - old.size()
 	merged.set(u) // merged may be old's own table
 	old.content, old.hasContent, old.merged = photon.Content{}, false, merged
 	old.json = old.json || json
-	old.encrypt = old.encrypt || req.Delivery.Encrypt
+	old.encrypt = old.encrypt || from.delivery.Encrypt
 	old.changedContent()
 	return cacheStored, nil
 }
@@ -270,8 +274,8 @@ func (c *cache) purge(match func(number int32) bool) {
 }
 
 // changeCache applies the caching options that send no event.
-func (r *Room) changeCache(ev *raised) error {
-	switch ev.caching {
+func (r *Room) changeCache(ev *Raised) error {
+	switch ev.Caching {
 	case photon.RemoveFromRoomCache:
 		f, err := newFilter(ev)
 		if err != nil {
@@ -283,11 +287,11 @@ func (r *Room) changeCache(ev *raised) error {
 	case photon.SliceIncreaseIndex:
 		r.setSlice(r.cache.current + 1)
 	case photon.SliceSetIndex:
-		r.setSlice(ev.slice)
+		r.setSlice(ev.Slice)
 	case photon.SlicePurgeIndex:
-		r.cache.purge(func(n int32) bool { return n == ev.slice })
+		r.cache.purge(func(n int32) bool { return n == ev.Slice })
 	case photon.SlicePurgeUpToIndex:
-		r.cache.purge(func(n int32) bool { return n <= ev.slice })
+		r.cache.purge(func(n int32) bool { return n <= ev.Slice })
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ type Config struct {
 	// Plugin and PluginVersion are what the room answers to joiners and compares
 	// with their demands. Default "Default" and "".
 	Plugin, PluginVersion string
+	// Persistent says that the plugin saves the room, so that masters may keep it
+	// in mind after its end.
+	Persistent bool
 }
 
 // DefaultPlugin is the name of "no plugin" (loadbalancing-rooms.md 2.5).

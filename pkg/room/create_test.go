@@ -264,7 +264,7 @@ func TestCreateOnce(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann := w.client(photon.GpBinaryV18, "ann").mustCreate()
 	bob := w.client(photon.GpBinaryV18, "bob")
-	bob.fails(bob.entered(w.room.Join(w.now, bob.request(photon.OpCreateGame, nil), bob.joiner())), photon.ReturnGameIDAlreadyExists)
+	bob.fails(bob.entered(joinRoom(w.room, w.now, bob.request(photon.OpCreateGame, nil), bob.joiner())), photon.ReturnGameIDAlreadyExists)
 	ann.disconnect()
 	bob.fails(bob.join(), photon.ReturnGameDoesNotExist)
 }

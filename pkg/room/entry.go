@@ -8,61 +8,94 @@ import (
 	"github.com/boson-project/boson/pkg/photon"
 )
 
-// entryRequest is what CreateGame and JoinGame say about the one who enters
-// (loadbalancing-operations.md 3.6, 3.7). The room's options are read apart:
-// a join of an existing room ignores them, even wrong ones.
-type entryRequest struct {
-	mode      photon.JoinMode
-	pairs     []gpbinary.Pair // actor properties
-	broadcast bool            // the Join event tells them
-	expected  []string
-	plugins   []string
-	demands   bool // plugins was there
+// EntryRequest is what CreateGame and JoinGame say about the one who enters
+// (loadbalancing-operations.md 3.6, 3.7). A plugin may change it before the room
+// acts, but not Mode and Plugins.
+type EntryRequest struct {
+	Mode            photon.JoinMode
+	ActorProperties *gpbinary.Hashtable
+	Broadcast       bool // the Join event tells them
+	Expected        []string
+	Plugins         []string
+	// Demands says that Plugins was there.
+	Demands bool
+	// Options are the new room's; nil in a join of an existing one, which ignores
+	// them, even wrong ones.
+	Options *Options
+	// JSON says that the values come from a JavaScript client.
+	JSON bool
 }
 
-func (r *Room) decodeEntry(req *photon.Request) (e entryRequest, err error) {
+// Options are a new room's (loadbalancing-rooms.md 2.2).
+type Options struct {
+	Properties *gpbinary.Hashtable
+	Flags      photon.RoomOptionFlags
+	// EmptyRoomTTL and PlayerTTL in ms, nil where the request does not say. They
+	// count more than properties 245 and 246.
+	EmptyRoomTTL, PlayerTTL *int32
+}
+
+func (r *Room) decodeEntry(req *photon.Request) (e EntryRequest, err error) {
+	e.JSON = req.Protocol == photon.JSON
 	if req.Code == photon.OpJoinGame {
 		mode, _, err := req.Byte(photon.ParamJoinMode)
 		if err != nil {
 			return e, err
 		}
-		if e.mode = photon.JoinMode(mode); e.mode > photon.RejoinOnly {
+		if e.Mode = photon.JoinMode(mode); e.Mode > photon.RejoinOnly {
 			return e, photon.BadParam(photon.ParamJoinMode, "is %d, not between 0 and 3", mode)
 		}
 	}
-	table, _, err := req.ActorProperties(photon.ParamPlayerProperties)
-	if err != nil {
+	if e.ActorProperties, _, err = req.ActorProperties(photon.ParamPlayerProperties); err != nil {
 		return e, err
 	}
-	if e.pairs, err = actorPairs(photon.ParamPlayerProperties, table); err != nil {
+	if e.Broadcast, _, err = req.Bool(photon.ParamBroadcast); err != nil {
 		return e, err
 	}
-	if e.broadcast, _, err = req.Bool(photon.ParamBroadcast); err != nil {
+	if e.Expected, _, err = req.Strings(photon.ParamExpectedUsers); err != nil {
 		return e, err
 	}
-	if e.expected, _, err = req.Strings(photon.ParamExpectedUsers); err != nil {
-		return e, err
-	}
-	if err = r.checkExpected(e.expected); err != nil {
-		return e, err
-	}
-	e.plugins, e.demands, err = req.Strings(photon.ParamPlugins)
+	e.Plugins, e.Demands, err = req.Strings(photon.ParamPlugins)
 	return e, err
+}
+
+func (r *Room) decodeOptions(req *photon.Request) (o *Options, err error) {
+	o = &Options{}
+	if o.Properties, _, err = req.RoomProperties(photon.ParamGameProperties); err != nil {
+		return nil, err
+	}
+	if o.Flags, err = decodeFlags(req); err != nil {
+		return nil, err
+	}
+	if o.EmptyRoomTTL, err = readTTL(req, photon.ParamEmptyRoomTTL); err != nil {
+		return nil, err
+	}
+	o.PlayerTTL, err = readTTL(req, photon.ParamPlayerTTL)
+	return o, err
+}
+
+// readTTL reads a time to live in ms, if it is there.
+func readTTL(req *photon.Request, p photon.ParamCode) (*int32, error) {
+	n, ok, err := req.Int32(p)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &n, nil
 }
 
 // checkPlugin compares the client's demand with the room's plugin
 // (loadbalancing-rooms.md 2.5).
-func (r *Room) checkPlugin(e *entryRequest) error {
-	if !e.demands {
+func (r *Room) checkPlugin(e *EntryRequest) error {
+	if !e.Demands {
 		return nil
 	}
 	want := DefaultPlugin
-	switch len(e.plugins) {
+	switch len(e.Plugins) {
 	case 0:
 	case 1:
-		want = e.plugins[0]
+		want = e.Plugins[0]
 	default:
-		return refuse(photon.ReturnPluginMismatch, "parameter 204 (Plugins) names %d plugins, a room has one", len(e.plugins))
+		return refuse(photon.ReturnPluginMismatch, "parameter 204 (Plugins) names %d plugins, a room has one", len(e.Plugins))
 	}
 	if want != r.cfg.Plugin {
 		return refuse(photon.ReturnPluginMismatch, "parameter 204 (Plugins) demands %.64q, the room has %q", want, r.cfg.Plugin)
@@ -70,46 +103,33 @@ func (r *Room) checkPlugin(e *entryRequest) error {
 	return nil
 }
 
-// creation is a room's options (loadbalancing-rooms.md 2.2).
-type creation struct {
-	flags  photon.RoomOptionFlags
-	change *change
-}
-
-func (r *Room) decodeCreation(req *photon.Request, e *entryRequest) (c creation, err error) {
-	table, _, err := req.RoomProperties(photon.ParamGameProperties)
+// checkOptions returns the settings and properties of a new room.
+func (r *Room) checkOptions(o *Options, expected []string) (*change, error) {
+	c, err := r.readRoomTable(photon.ParamGameProperties, o.Properties, true)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	if c.flags, err = decodeFlags(req); err != nil {
-		return c, err
+	next := &c.next
+	if err = setTTL(&next.emptyTTL, photon.ParamEmptyRoomTTL, o.EmptyRoomTTL, 0, r.cfg.maxEmptyRoomTTL()); err != nil {
+		return nil, err
 	}
-	if c.change, err = r.readRoomTable(photon.ParamGameProperties, table, true); err != nil {
-		return c, err
+	if err = setTTL(&next.playerTTL, photon.ParamPlayerTTL, o.PlayerTTL, -1, math.MaxInt32); err != nil {
+		return nil, err
 	}
-	next := &c.change.next
-	if err = readTTL(req, photon.ParamEmptyRoomTTL, &next.emptyTTL, 0, r.cfg.maxEmptyRoomTTL()); err != nil {
-		return c, err
-	}
-	if err = readTTL(req, photon.ParamPlayerTTL, &next.playerTTL, -1, math.MaxInt32); err != nil {
-		return c, err
-	}
-	if len(e.expected) > 0 {
-		next.expected, next.expectedKnown = e.expected, true
+	if len(expected) > 0 {
+		next.expected, next.expectedKnown = expected, true
 	}
 	return c, nil
 }
 
-// readTTL reads a time to live in ms, if it is there.
-func readTTL(req *photon.Request, p photon.ParamCode, dst *int32, lo, hi int32) error {
-	n, ok, err := req.Int(p)
-	if err != nil || !ok {
-		return err
+func setTTL(dst *int32, p photon.ParamCode, ttl *int32, lo, hi int32) error {
+	if ttl == nil {
+		return nil
 	}
-	if n < int64(lo) || n > int64(hi) {
-		return photon.BadParam(p, "is %d ms, not between %d and %d", n, lo, hi)
+	if *ttl < lo || *ttl > hi {
+		return photon.BadParam(p, "is %d ms, not between %d and %d", *ttl, lo, hi)
 	}
-	*dst = int32(n)
+	*dst = *ttl
 	return nil
 }
 

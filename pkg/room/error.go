@@ -12,6 +12,8 @@ import (
 type Error struct {
 	Code photon.ReturnCode
 	Text string
+	// Params of the response; only plugins have any to say.
+	Params photon.Params
 }
 
 // Error returns the debug message.

@@ -14,17 +14,17 @@ type filter struct {
 	json    bool
 }
 
-func newFilter(ev *raised) (*filter, error) {
-	f := &filter{code: ev.code, json: ev.content.Protocol == photon.JSON}
-	if ev.hasActors {
-		f.owners = make(map[int32]struct{}, len(ev.actors))
-		for _, nr := range ev.actors {
+func newFilter(ev *Raised) (*filter, error) {
+	f := &filter{code: ev.Code, json: ev.Content.Protocol == photon.JSON}
+	if ev.HasActors {
+		f.owners = make(map[int32]struct{}, len(ev.Actors))
+		for _, nr := range ev.Actors {
 			f.owners[nr] = struct{}{}
 		}
 	}
-	if ev.hasContent {
+	if ev.HasContent {
 		var err error
-		if f.content, err = ev.content.Value(); err != nil {
+		if f.content, err = ev.Content.Value(); err != nil {
 			return nil, photon.BadParam(photon.ParamData, "can't be read: %v", err)
 		}
 	}

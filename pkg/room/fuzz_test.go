@@ -78,13 +78,13 @@ func FuzzRoom(f *testing.F) {
 			enters := req.Code == photon.OpJoinGame || req.Code == photon.OpCreateGame
 			switch {
 			case w.room.phase == fresh:
-				seat, err := w.room.Create(w.now, req, c.joiner())
+				seat, err := createRoom(w.room, w.now, req, c.joiner())
 				if c.entered(seat, err) != nil {
 					return
 				}
 				_ = watcher.join()
 			case c.seat.ActorNr() == 0 && enters:
-				seat, err := w.room.Join(w.now, req, c.joiner())
+				seat, err := joinRoom(w.room, w.now, req, c.joiner())
 				_ = c.entered(seat, err)
 			case c.seat != nil:
 				_ = c.run(req)

@@ -261,14 +261,14 @@ func (c *client) joiner() Joiner {
 
 func (c *client) create(params ...par) error {
 	c.w.t.Helper()
-	seat, err := c.w.room.Create(c.w.now, c.request(photon.OpCreateGame, params), c.joiner())
+	seat, err := createRoom(c.w.room, c.w.now, c.request(photon.OpCreateGame, params), c.joiner())
 	return c.entered(seat, err)
 }
 
 func (c *client) join(params ...par) error {
 	c.w.t.Helper()
 	before := c.w.fingerprint()
-	seat, err := c.w.room.Join(c.w.now, c.request(photon.OpJoinGame, params), c.joiner())
+	seat, err := joinRoom(c.w.room, c.w.now, c.request(photon.OpJoinGame, params), c.joiner())
 	if err != nil && c.w.fingerprint() != before {
 		c.w.t.Errorf("failed join changed the room:\n%s\n%s", before, c.w.fingerprint())
 	}
@@ -345,7 +345,7 @@ func (c *client) set(params ...par) error {
 
 func (c *client) disconnect() {
 	c.w.t.Helper()
-	c.w.room.Disconnected(c.w.now, c.seat)
+	c.w.room.Disconnected(c.w.now, c.seat, photon.TimeoutDisconnect, "")
 	c.w.check()
 }
 
@@ -414,4 +414,15 @@ func (w *world) check() {
 	if count != r.cache.count || bytes != r.cache.bytes || len(r.cache.index) != len(r.cache.keyed) {
 		w.t.Errorf("cache of %d entries, %d bytes counts %d, %d", count, bytes, r.cache.count, r.cache.bytes)
 	}
+}
+
+// createRoom and joinRoom are for rooms whose plugin, if there is one, answers at once.
+func createRoom(r *Room, now time.Duration, req *photon.Request, j Joiner) (seat *Seat, err error) {
+	r.Create(now, req, j, func(s *Seat, e error) { seat, err = s, e })
+	return seat, err
+}
+
+func joinRoom(r *Room, now time.Duration, req *photon.Request, j Joiner) (seat *Seat, err error) {
+	r.Join(now, req, j, func(s *Seat, e error) { seat, err = s, e })
+	return seat, err
 }

@@ -246,7 +246,7 @@ func TestRejoinTooLate(t *testing.T) {
 	w.client(photon.GpBinaryV18, "bob").mustJoin().disconnect()
 	w.now += time.Second // and Tick has not been called yet
 	bob := w.client(photon.GpBinaryV18, "bob")
-	seat, err := w.room.Join(w.now, bob.request(photon.OpJoinGame, []par{with(photon.ParamJoinMode, byte(3))}), bob.joiner())
+	seat, err := joinRoom(w.room, w.now, bob.request(photon.OpJoinGame, []par{with(photon.ParamJoinMode, byte(3))}), bob.joiner())
 	if seat != nil || Code(err) != photon.ReturnJoinFailedWithRejoinerNotFound {
 		t.Errorf("got %v, %v", seat, err)
 	}
@@ -354,7 +354,7 @@ func TestRemove(t *testing.T) {
 	ann := w.client(photon.GpBinaryV18, "ann").mustCreate(options(with(photon.ParamPlayerTTL, int32(-1)))...)
 	bob := w.client(photon.GpBinaryV18, "bob").mustJoin()
 	ann.take()
-	if !w.room.Remove(w.now, 2, true, photon.ReturnUserBlocked, "kicked") || w.room.Remove(w.now, 2, true, photon.ReturnUserBlocked, "kicked") {
+	if !w.room.Remove(w.now, 2, Removal{Exclude: true, Code: photon.ReturnUserBlocked, Text: "kicked"}) || w.room.Remove(w.now, 2, Removal{Exclude: true, Code: photon.ReturnUserBlocked, Text: "kicked"}) {
 		t.Error("Remove must find the actor once")
 	}
 	ann.wants("event 254 254=2 252=[1] 233=false")
@@ -369,7 +369,7 @@ func TestRemove(t *testing.T) {
 	}
 	// Without exclusion the user may come again.
 	w.client(photon.GpBinaryV18, "eve").mustJoin().disconnect()
-	w.room.Remove(w.now, 3, false, photon.ReturnUserBlocked, "")
+	w.room.Remove(w.now, 3, Removal{Exclude: false, Code: photon.ReturnUserBlocked, Text: ""})
 	w.client(photon.GpBinaryV18, "eve").mustJoin()
 }
 
@@ -417,7 +417,7 @@ func TestEncryptedJoin(t *testing.T) {
 	req.Delivery.Encrypt = true
 	j := ann.joiner()
 	j.Token = "fresh"
-	if _, err := w.room.Create(w.now, req, j); err != nil {
+	if _, err := createRoom(w.room, w.now, req, j); err != nil {
 		t.Fatal(err)
 	}
 	if m := ann.got[0]; !m.d.Encrypt || m.d.Mode != photon.Reliable || m.param(photon.ParamToken) != "fresh" {

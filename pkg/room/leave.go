@@ -7,6 +7,68 @@ import (
 	"github.com/boson-project/boson/pkg/photon"
 )
 
+// Leave is an actor on its way out. It has no connection any more, as far as the
+// room is concerned; what is left to do is to remove it, or to make it inactive,
+// and to tell the others.
+type Leave struct {
+	// Reason and Details say why; Details are for people.
+	Reason  photon.LeaveReason
+	Details string
+	// IsInactive says that the actor stays, as one that may come back.
+	IsInactive bool
+
+	room  *Room
+	actor *actor
+	req   *photon.Request // Leave, if the client asked for it
+	sink  Sink            // to answer it
+	quiet bool            // nobody knew of the actor: nobody is told
+	ended bool
+}
+
+// Actor is who leaves.
+func (l *Leave) Actor() ActorInfo { return l.room.info(l.actor) }
+
+// Request is the client's operation, nil if it did not ask.
+func (l *Leave) Request() *photon.Request { return l.req }
+
+// Continue answers the client, if it asked, and lets the actor go.
+func (l *Leave) Continue(now time.Duration) error { return l.end(now, nil) }
+
+// Fail refuses the client's operation. The actor goes all the same: its
+// connection can't be kept (plugins.md 4.4).
+func (l *Leave) Fail(now time.Duration, err *Error) { _ = l.end(now, err) }
+
+func (l *Leave) end(now time.Duration, refusal *Error) error {
+	if l.ended {
+		return errGone
+	}
+	l.ended = true
+	r, a := l.room, l.actor
+	if l.req != nil {
+		if refusal == nil {
+			r.respond(l.sink, l.req, nil)
+		} else {
+			Refuse(l.sink, l.req, refusal)
+		}
+	}
+	if a.leaving != l {
+		return errGone // it came back meanwhile, or left for good in another way
+	}
+	a.leaving = nil
+	if r.phase != open || r.find(a.nr) != a {
+		return errGone
+	}
+	if !l.IsInactive {
+		r.remove(a)
+	}
+	r.changed = true
+	if !l.quiet {
+		r.tellLeave(a.nr, l.IsInactive, r.electMaster(a.nr))
+	}
+	r.occupied(now)
+	return nil
+}
+
 // leave is operation 254. The client waits for the response whatever it says
 // (loadbalancing.md 3.8).
 func (r *Room) leave(now time.Duration, a *actor, req *photon.Request) error {
@@ -14,8 +76,8 @@ func (r *Room) leave(now time.Duration, a *actor, req *photon.Request) error {
 	if err != nil {
 		return err
 	}
-	r.respond(a.seat.sink, req, nil)
-	r.depart(now, a, comesBack)
+	own := *req // the caller's may not outlive the call
+	r.depart(now, a, &Leave{Reason: photon.LeaveRequest, IsInactive: comesBack && r.set.playerTTL != 0, req: &own, sink: a.seat.sink})
 	return nil
 }
 
@@ -23,44 +85,57 @@ func (r *Room) leave(now time.Duration, a *actor, req *photon.Request) error {
 // actor stays inactive if the room has a PlayerTTL (loadbalancing-rooms.md 5.1).
 // A seat that is over, because its client left or came back on another
 // connection, is ignored.
-func (r *Room) Disconnected(now time.Duration, s *Seat) {
-	if s != nil && s.actor != nil && r.phase == open {
-		r.depart(now, s.actor, true)
+func (r *Room) Disconnected(now time.Duration, s *Seat, reason photon.LeaveReason, details string) {
+	if s == nil || s.actor == nil || r.phase != open {
+		return
 	}
+	stays := r.set.playerTTL != 0 && reason != photon.PeerLastTouchTimedOut
+	r.depart(now, s.actor, &Leave{Reason: reason, Details: details, IsInactive: stays})
 }
 
-// Remove takes an actor out for good, active or inactive, and disconnects it
-// with code and text. With exclude its user can't enter this room again. It
+// Removal says how Remove takes an actor out.
+type Removal struct {
+	// Exclude keeps the user out of this room from now on; Reason is what the list
+	// of the excluded says (plugins.md 7.4).
+	Exclude bool
+	Reason  byte
+	// Code and Text are what the client is told.
+	Code photon.ReturnCode
+	Text string
+}
+
+// Remove takes an actor out for good, active or inactive, and disconnects it. It
 // returns false if there is no such actor.
-func (r *Room) Remove(now time.Duration, actorNr int32, exclude bool, code photon.ReturnCode, text string) bool {
+func (r *Room) Remove(now time.Duration, actorNr int32, how Removal) bool {
 	a := r.find(actorNr)
-	if a == nil || r.phase != open {
+	if a == nil || a.joining || r.phase != open {
 		return false
 	}
-	if exclude && a.userID != "" && !r.isExcluded(a.userID) {
-		r.excluded = append(r.excluded, ExcludedUser{UserID: a.userID})
+	if how.Exclude && a.userID != "" && !r.isExcluded(a.userID) {
+		r.excluded = append(r.excluded, ExcludedUser{UserID: a.userID, Reason: how.Reason})
 	}
 	if a.active() {
 		sink := a.seat.sink
-		defer sink.Disconnect(code, text)
+		defer sink.Disconnect(how.Code, how.Text)
 	}
-	r.depart(now, a, false)
+	r.depart(now, a, &Leave{Reason: photon.PluginRequest, Details: how.Text})
 	return true
 }
 
-// depart makes an actor inactive, if it may come back, or removes it
-// (loadbalancing-rooms.md 5.2).
-func (r *Room) depart(now time.Duration, a *actor, comesBack bool) {
-	r.unseat(a)
-	inactive := comesBack && r.set.playerTTL != 0
-	if inactive {
+// depart begins to take an actor out (loadbalancing-rooms.md 5.2).
+func (r *Room) depart(now time.Duration, a *actor, l *Leave) {
+	l.room, l.actor = r, a
+	if a.active() {
 		a.inactive = now
-	} else {
-		r.remove(a)
 	}
-	r.changed = true
-	r.tellLeave(a.nr, inactive, r.electMaster(a.nr))
-	r.occupied(now)
+	r.unseat(a)
+	a.leaving = l
+	if r.hooks != nil {
+		r.changed = true
+		r.hooks.Leave(now, l)
+		return
+	}
+	_ = l.Continue(now)
 }
 
 // remove takes an inactive actor out of the room's state.

@@ -207,15 +207,15 @@ func TestEmptyRoomEndsAtOnce(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	w, ann, bob, _ := three(t, photon.GpBinaryV18, with(photon.ParamEmptyRoomTTL, int32(5000)))
-	w.room.Close(photon.ReturnOk, "shutdown")
+	w.room.Close(w.now, photon.ReturnOk, "shutdown")
 	if !w.room.Done() || len(ann.ended) != 1 || ann.ended[0] != "0 shutdown" || len(bob.ended) != 1 {
 		t.Errorf("done %v, ended %q, %q", w.room.Done(), ann.ended, bob.ended)
 	}
 	ann.wants()
 	ann.fails(ann.raise(with(photon.ParamEventCode, byte(1))), photon.ReturnOperationNotAllowedInCurrentState)
 	ann.disconnect()
-	w.room.Close(photon.ReturnOk, "again")
-	if len(ann.ended) != 1 || w.room.Remove(w.now, 1, false, 0, "") {
+	w.room.Close(w.now, photon.ReturnOk, "again")
+	if len(ann.ended) != 1 || w.room.Remove(w.now, 1, Removal{Exclude: false, Code: 0, Text: ""}) {
 		t.Error("a closed room closes again")
 	}
 }
@@ -256,7 +256,7 @@ func TestRecord(t *testing.T) {
 		t.Errorf("record %+v", rec)
 	}
 	changed("expired", true, func() { w.pass(time.Minute) })
-	if list := w.room.Actors(); len(list) != 1 || list[0] != (ActorInfo{Nr: 1, UserID: "ann", Nickname: "nick ann", Active: true}) {
+	if list := w.room.Actors(); len(list) != 1 || list[0].Nr != 1 || list[0].UserID != "ann" || list[0].Nickname != "nick ann" || !list[0].Active {
 		t.Errorf("actors %+v", list)
 	}
 }

@@ -473,7 +473,7 @@ func TestPropertiesBetweenProtocols(t *testing.T) {
 	net := w.client(photon.GpBinaryV16, "net").mustCreate(options(with(photon.ParamGameProperties, table(photon.PropMaxPlayers, byte(4))))...)
 	js := w.client(photon.JSON, "js")
 	join := js.parse([]byte(frame(`{"req":226,"vals":[255,"room1",250,true,249,{"255":"Bob","5":1,"1000":2,"249":3,"hp":10}]}`)))
-	seat, err := w.room.Join(w.now, join, js.joiner())
+	seat, err := joinRoom(w.room, w.now, join, js.joiner())
 	if js.entered(seat, err) != nil {
 		t.Fatal(err)
 	}

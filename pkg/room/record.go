@@ -22,18 +22,18 @@ func (r *Room) Changed() *lobby.Record {
 func (r *Room) Record() *lobby.Record {
 	rec := &lobby.Record{
 		App: r.id.App, Name: r.id.Name, Lobby: r.id.Lobby,
-		Open: r.set.open && !r.cacheFull, Visible: r.set.visible, Closing: r.phase == done,
+		Open: r.set.open && !r.cacheFull && r.phase != ending, Visible: r.set.visible, Closing: r.phase == done,
 		MaxPlayers: r.set.maxPlayers,
-		Players:    int32(len(r.actors)), Inactive: int32(len(r.actors) - len(r.active)),
+		Players:    int32(len(r.actors)), Inactive: int32(r.Inactive()),
 		Expected: slices.Clone(r.set.expected), Excluded: r.excludedIDs(),
-		Created: r.id.Created, Incarnation: r.id.Incarnation, Plugin: r.cfg.Plugin,
+		Created: r.id.Created, Incarnation: r.id.Incarnation, Plugin: r.cfg.Plugin, Persistent: r.cfg.Persistent,
 	}
 	for _, a := range r.actors {
 		if a.userID == "" {
 			continue
 		}
 		rec.Users = append(rec.Users, a.userID)
-		if !a.active() {
+		if !a.active() && !a.unborn() {
 			rec.InactiveUsers = append(rec.InactiveUsers, a.userID)
 		}
 	}

@@ -26,6 +26,7 @@ type Room struct {
 	cfg Config
 
 	phase phase
+	hooks Hooks // the plugin, nil for none
 	flags photon.RoomOptionFlags
 	set   settings
 	props properties // custom room properties
@@ -56,6 +57,7 @@ type phase uint8
 const (
 	fresh phase = iota // waits for its creator
 	open
+	ending // the plugin is being asked
 	done
 )
 
@@ -80,13 +82,23 @@ func (r *Room) Stats() Stats { return r.stats }
 // Its owner forgets it; the name is free again.
 func (r *Room) Done() bool { return r.phase == done }
 
+// Open says that clients can enter and play. Before it waits for its creator, or
+// for what a plugin says to it; afterwards for what a plugin says to its end.
+func (r *Room) Open() bool { return r.phase == open && !r.loaded }
+
+// Ending says that the room is not over yet, but nobody can enter any more.
+func (r *Room) Ending() bool { return r.phase == ending }
+
+// ID says which room it is.
+func (r *Room) ID() ID { return r.id }
+
 // Deadline is when Tick must be called if nothing else happens, or Never.
 func (r *Room) Deadline() time.Duration { return r.deadline }
 
 // Tick removes inactive actors whose PlayerTTL is over, and ends the room when
 // its EmptyRoomTTL is (loadbalancing-rooms.md 1.5, 5.2).
 func (r *Room) Tick(now time.Duration) {
-	if r.phase != open || now < r.deadline {
+	if r.phase != open || r.loaded && r.hooks != nil || now < r.deadline {
 		return
 	}
 	var due []*actor
@@ -97,11 +109,13 @@ func (r *Room) Tick(now time.Duration) {
 	}
 	slices.SortStableFunc(due, func(a, b *actor) int { return cmp.Compare(r.expiry(a), r.expiry(b)) })
 	for _, a := range due {
-		r.remove(a)
-		r.tellLeave(a.nr, false, 0)
+		// A plugin that was asked about one before may have changed all.
+		if r.phase == open && !a.active() && r.find(a.nr) == a && r.expiry(a) <= now {
+			r.depart(now, a, &Leave{Reason: photon.PlayerTTLTimedOut})
+		}
 	}
-	if r.empty != Never && now >= r.emptyDeadline() {
-		r.end()
+	if r.phase == open && r.empty != Never && now >= r.emptyDeadline() {
+		r.end(now)
 	}
 	r.rearm()
 }
@@ -137,31 +151,35 @@ func (r *Room) occupied(now time.Duration) {
 	case r.empty == Never:
 		r.empty = now
 		if r.set.emptyTTL == 0 {
-			r.end()
+			r.end(now)
 		}
 	}
 	r.rearm()
 }
 
-func (r *Room) end() {
-	r.phase = done
-	r.changed = true
-	r.deadline = Never
-}
-
 // Close ends the room at once, on an operator's or the server's wish, and
-// disconnects its clients with code and text.
-func (r *Room) Close(code photon.ReturnCode, text string) {
-	if r.phase == done {
+// disconnects its clients with code and text. With a plugin the end may take
+// time: the room is Done when the plugin has had its say. Actors stay in what it
+// saves if the room has a PlayerTTL.
+func (r *Room) Close(now time.Duration, code photon.ReturnCode, text string) {
+	if r.phase >= ending {
 		return
 	}
-	for len(r.active) > 0 {
-		a := r.active[len(r.active)-1]
-		sink := a.seat.sink
-		r.unseat(a)
-		sink.Disconnect(code, text)
+	gone := slices.Clone(r.active)
+	sinks := make([]Sink, len(gone))
+	for i, a := range gone {
+		sinks[i] = a.seat.sink
+		a.inactive = now
+		r.unseat(a) // all before the first departs: nobody hears of the others
 	}
-	r.end()
+	r.empty = now // the last one's departure is not yet the room's end
+	for i, a := range gone {
+		if r.hooks != nil && r.phase == open && r.find(a.nr) == a {
+			r.depart(now, a, &Leave{Reason: photon.ServerDisconnect, Details: text, IsInactive: r.set.playerTTL != 0})
+		}
+		sinks[i].Disconnect(code, text)
+	}
+	r.end(now)
 }
 
 // Operation runs one request of a client that has, or had, a seat: Leave,
@@ -185,9 +203,9 @@ func (r *Room) operation(now time.Duration, s *Seat, req *photon.Request) error 
 	}
 	switch req.Code {
 	case photon.OpRaiseEvent:
-		return r.raiseEvent(a, req)
+		return r.raiseEvent(now, a, req)
 	case photon.OpSetProperties:
-		return r.setProperties(a, req)
+		return r.setProperties(now, a, req)
 	case photon.OpGetProperties:
 		return r.getProperties(a, req)
 	case photon.OpChangeGroups:

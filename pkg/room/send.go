@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/boson-project/boson/pkg/gpbinary"
@@ -48,9 +49,15 @@ func answer(req *photon.Request) photon.Delivery {
 // Refuse answers a request with the error's code and text. The game server uses
 // it as well, for what never reaches a room.
 func Refuse(s Sink, req *photon.Request, err error) {
-	msg, encodeErr := photon.AppendResponse(nil, s.Protocol(), req.Code, Code(err), err.Error(), nil)
+	var params photon.Params
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		params = refusal.Params
+	}
+	msg, encodeErr := photon.AppendResponse(nil, s.Protocol(), req.Code, Code(err), err.Error(), params)
 	if encodeErr != nil {
-		// Only the text can be at fault: it may quote what the client sent.
+		// Only the text, which may quote what the client sent, and the parameters
+		// can be at fault.
 		msg, _ = photon.AppendResponse(nil, s.Protocol(), req.Code, Code(err), "refused", nil)
 	}
 	s.Send(msg, answer(req))

@@ -2,118 +2,171 @@ package room
 
 import (
 	"slices"
+	"time"
 
 	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/photon"
 )
 
-// propertiesRequest is SetProperties (loadbalancing-operations.md 3.12).
-type propertiesRequest struct {
-	target    *actor // nil: the room
-	expected  *gpbinary.Hashtable
-	broadcast bool
-
-	change *change         // of the room
-	pairs  []gpbinary.Pair // custom properties of the room, or those of the actor
+// PropertiesRequest is SetProperties (loadbalancing-operations.md 3.12). A plugin
+// may change it before the room acts.
+type PropertiesRequest struct {
+	ActorNr    int32 // whose; 0 is the room
+	Properties *gpbinary.Hashtable
+	// Expected is the condition of a compare-and-swap, nil for none.
+	Expected  *gpbinary.Hashtable
+	Broadcast bool
+	// JSON says that the values come from a JavaScript client.
+	JSON bool
 }
 
-// setProperties is operation 252 (loadbalancing-rooms.md 4.2).
-func (r *Room) setProperties(a *actor, req *photon.Request) error {
-	set, err := r.decodeSetProperties(req)
+// SetProperties is a change of properties on its way through the plugin.
+type SetProperties struct {
+	PropertiesRequest
+
+	room *Room
+	seat *Seat
+	nr   int32
+	req  photon.Request // a copy: the caller's may not outlive the call
+}
+
+// CallerNr is the actor that sets.
+func (s *SetProperties) CallerNr() int32 { return s.nr }
+
+// Request is the client's operation.
+func (s *SetProperties) Request() *photon.Request { return &s.req }
+
+// Continue makes the change and answers. If the room refuses it, the client is
+// told and the error returned. If the client has left meanwhile, nothing happens.
+func (s *SetProperties) Continue(now time.Duration) error {
+	a := s.seat.actor
+	if a == nil || s.room.phase != open {
+		return errGone
+	}
+	err := s.room.change(a, &s.req, &s.PropertiesRequest)
 	if err != nil {
+		Refuse(s.seat.sink, &s.req, err)
 		return err
 	}
-	update, err := r.checkSetProperties(&set, req.Protocol == photon.JSON)
-	if err != nil {
-		return err
-	}
-	r.applyProperties(a, req, &set, update)
+	s.room.hooks.SetProperties(now, s)
 	return nil
 }
 
-func (r *Room) decodeSetProperties(req *photon.Request) (set propertiesRequest, err error) {
-	nr, _, err := req.Int32(photon.ParamActorNr)
+// Fail refuses the change.
+func (s *SetProperties) Fail(err *Error) { Refuse(s.seat.sink, &s.req, err) }
+
+// setProperties is operation 252 (loadbalancing-rooms.md 4.2).
+func (r *Room) setProperties(now time.Duration, a *actor, req *photon.Request) error {
+	set, err := decodeSetProperties(req)
 	if err != nil {
+		return err
+	}
+	if r.hooks != nil && r.hooks.WantsProperties() {
+		r.hooks.BeforeSetProperties(now, &SetProperties{PropertiesRequest: set, room: r, seat: a.seat, nr: a.nr, req: *req})
+		return nil
+	}
+	return r.change(a, req, &set)
+}
+
+func decodeSetProperties(req *photon.Request) (set PropertiesRequest, err error) {
+	set.JSON = req.Protocol == photon.JSON
+	if set.ActorNr, _, err = req.Int32(photon.ParamActorNr); err != nil {
 		return set, err
 	}
-	if nr != 0 {
-		if set.target = r.find(nr); set.target == nil {
-			return set, photon.BadParam(photon.ParamActorNr, "names actor %d, which is not in the room", nr)
-		}
-	}
 	read := req.RoomProperties
-	if set.target != nil {
+	if set.ActorNr != 0 {
 		read = req.ActorProperties
 	}
-	table, ok, err := read(photon.ParamProperties)
-	if err != nil {
+	var ok bool
+	if set.Properties, ok, err = read(photon.ParamProperties); err != nil {
 		return set, err
 	}
 	if !ok {
 		return set, photon.Missing(photon.ParamProperties)
 	}
-	if set.expected, _, err = read(photon.ParamExpectedValues); err != nil {
+	if set.Expected, _, err = read(photon.ParamExpectedValues); err != nil {
 		return set, err
 	}
-	if set.expected.Len() == 0 { // old JavaScript clients send an empty one for none
-		set.expected = nil
+	if set.Expected.Len() == 0 { // old JavaScript clients send an empty one for none
+		set.Expected = nil
 	}
-	if set.broadcast, _, err = req.Bool(photon.ParamBroadcast); err != nil {
-		return set, err
-	}
-	if set.target != nil {
-		set.pairs, err = actorPairs(photon.ParamProperties, table)
-		return set, err
-	}
-	if set.change, err = r.readRoomTable(photon.ParamProperties, table, false); err != nil {
-		return set, err
-	}
-	set.pairs = set.change.custom
-	return set, nil
+	set.Broadcast, _, err = req.Bool(photon.ParamBroadcast)
+	return set, err
 }
 
-func (r *Room) checkSetProperties(set *propertiesRequest, json bool) (update, error) {
-	if err := r.compare(set.target, set.expected, json); err != nil {
-		return update{}, err
+// change does what a client asked for, answers it, and tells the others.
+func (r *Room) change(a *actor, req *photon.Request, set *PropertiesRequest) error {
+	c, err := r.checkProperties(set)
+	if err != nil {
+		return err
 	}
-	if set.change != nil {
-		if err := r.checkSlots(set.change); err != nil {
-			return update{}, err
-		}
-	}
-	return r.prepare(r.tableOf(set.target), set.pairs, json)
-}
-
-func (r *Room) tableOf(target *actor) *properties {
-	if target == nil {
-		return &r.props
-	}
-	return &target.props
-}
-
-func (r *Room) applyProperties(a *actor, req *photon.Request, set *propertiesRequest, u update) {
-	told := set.pairs
-	var targetNr int32
-	if set.target == nil {
-		told = set.change.told
-		r.apply(set.change, u)
-	} else {
-		targetNr = set.target.nr
-		r.store(&set.target.props, u)
-	}
+	told := r.applyProperties(c)
 	r.respond(a.seat.sink, req, nil)
-	if !set.broadcast || set.target != nil && r.flags&photon.FlagSuppressPlayerInfo != 0 {
-		return
-	}
 	skip := a
-	if set.expected != nil || r.flags&photon.FlagBroadcastPropertiesChangeToAll != 0 {
+	if set.Expected != nil || r.flags&photon.FlagBroadcastPropertiesChangeToAll != 0 {
 		skip = nil // the setter changes its own copy when the event comes
 	}
+	r.tellProperties(a.nr, set, told, answer(req), skip)
+	return nil
+}
+
+// checked is a change of properties that can be made.
+type checked struct {
+	target *actor  // nil: the room
+	change *change // of the room
+	pairs  []gpbinary.Pair
+	update update
+}
+
+func (r *Room) checkProperties(set *PropertiesRequest) (c checked, err error) {
+	if set.ActorNr != 0 {
+		if c.target = r.find(set.ActorNr); c.target == nil || c.target.unborn() {
+			return c, photon.BadParam(photon.ParamActorNr, "names actor %d, which is not in the room", set.ActorNr)
+		}
+		if c.pairs, err = actorPairs(photon.ParamProperties, set.Properties); err != nil {
+			return c, err
+		}
+	} else {
+		if c.change, err = r.readRoomTable(photon.ParamProperties, set.Properties, false); err != nil {
+			return c, err
+		}
+		c.pairs = c.change.custom
+	}
+	if err := r.compare(c.target, set.Expected, set.JSON); err != nil {
+		return c, err
+	}
+	if c.change != nil {
+		if err := r.checkSlots(c.change); err != nil {
+			return c, err
+		}
+	}
+	table := &r.props
+	if c.target != nil {
+		table = &c.target.props
+	}
+	c.update, err = r.prepare(table, c.pairs, set.JSON)
+	return c, err
+}
+
+// applyProperties makes the change and returns what others are told of it.
+func (r *Room) applyProperties(c checked) []gpbinary.Pair {
+	if c.target == nil {
+		r.apply(c.change, c.update)
+		return c.change.told
+	}
+	r.store(&c.target.props, c.update)
+	return c.pairs
+}
+
+func (r *Room) tellProperties(callerNr int32, set *PropertiesRequest, told []gpbinary.Pair, d photon.Delivery, skip *actor) {
+	if !set.Broadcast || set.ActorNr != 0 && r.flags&photon.FlagSuppressPlayerInfo != 0 {
+		return
+	}
 	r.broadcast(photon.EventPropertiesChanged, photon.Params{
-		photon.Param(photon.ParamActorNr, a.nr),
-		photon.Param(photon.ParamTargetActorNr, targetNr),
+		photon.Param(photon.ParamActorNr, callerNr),
+		photon.Param(photon.ParamTargetActorNr, set.ActorNr),
 		photon.Param(photon.ParamProperties, gpbinary.NewHashtable(told...)),
-	}, answer(req), skip)
+	}, d, skip)
 }
 
 // tellRoomProperty tells all active actors but skip of a well-known property

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"iter"
 	"time"
 
 	"github.com/boson-project/boson/pkg/gpbinary"
@@ -17,7 +18,9 @@ type State struct {
 	Binary       StateBinary
 	// CustomProperties are the properties that lobbies see, as JSON, for readers
 	// only: nobody reads them back.
-	CustomProperties   StateTable
+	CustomProperties StateTable
+	// DebugInfo is Binary once more, for readers only.
+	DebugInfo          StateDebug
 	CheckUserOnJoin    bool
 	DeleteCacheOnLeave bool
 	EmptyRoomTTL       int32 // ms
@@ -53,6 +56,15 @@ type StateActor struct {
 	DeactivationTime string `json:",omitempty"`
 	// Binary is a dictionary byte->object whose key 1 are the actor's properties.
 	Binary []byte
+	// Debug is Binary once more, for readers only.
+	Debug StateTable `json:"DEBUG_BINARY"`
+}
+
+// StateDebug are readable copies of StateBinary's parts. Nobody reads them back.
+type StateDebug struct {
+	Properties StateTable `json:"DEBUG_PROPERTIES_18"`
+	Events     StateTable `json:"DEBUG_EVENTS_19"`
+	Groups     StateTable `json:"DEBUG_GROUPS_20"`
 }
 
 // StateBinary holds values in format 1.6, each with its type byte, which JSON
@@ -111,6 +123,7 @@ func (r *Room) State(now time.Duration, wall time.Time) (s *State, lost int) {
 			Events:     w.events(r.cache.slices),
 			Groups:     r.stateGroups(),
 		},
+		DebugInfo: r.debugInfo(),
 	}
 	if r.set.expectedKnown {
 		s.ExpectedUsers = append([]string{}, r.set.expected...)
@@ -124,6 +137,10 @@ func (r *Room) State(now time.Duration, wall time.Time) (s *State, lost int) {
 	closing := len(r.active) == 0
 	for i, info := range r.Actors() {
 		a := r.actors[i]
+		if a.unborn() {
+			continue
+		}
+		info.Active = a.active()
 		sa := StateActor{ActorNr: a.nr, UserID: a.userID, Nickname: info.Nickname}
 		if closing {
 			sa.DeactivationTime = wall.Add(a.inactive - now).UTC().Format(time.RFC3339Nano)
@@ -131,6 +148,7 @@ func (r *Room) State(now time.Duration, wall time.Time) (s *State, lost int) {
 			sa.IsActive = &info.Active
 		}
 		sa.Binary = append([]byte{codeDictionary, codeByte, 0, 0, 1, 1}, w.dictionary(a.props.pairs())...)
+		sa.Debug = StateTable{gpbinary.NewHashtable(gpbinary.Pair{Key: byte(1), Value: gpbinary.NewHashtable(a.props.pairs()...)})}
 		s.ActorList = append(s.ActorList, sa)
 	}
 	return s, w.lost
@@ -160,20 +178,50 @@ func (r *Room) lobbyTable() StateTable {
 	return StateTable{gpbinary.NewHashtable(shown...)}
 }
 
-// stateGroups encodes the groups that some actor is or was in.
-func (r *Room) stateGroups() []byte {
-	d := &gpbinary.Dictionary{Key: gpbinary.TypeDesc{Kind: gpbinary.KindByte}}
-	for g := 1; g < 256; g++ {
-		if !r.groups.has(byte(g)) {
-			continue
+// debugInfo are the readable copies. The values are shared with the room, which
+// is why they are written down before it goes on.
+func (r *Room) debugInfo() StateDebug {
+	events := gpbinary.NewHashtable()
+	for _, slice := range r.cache.slices {
+		list := make(gpbinary.ObjectArray, 0, len(slice.entries))
+		for _, e := range slice.entries {
+			list = append(list, gpbinary.ObjectArray{e.owner, byte(e.code), e.decode()})
 		}
-		members := []int32{}
-		for _, a := range r.active {
-			if a.groups.has(byte(g)) && len(members) < maxCount {
-				members = append(members, a.nr)
+		events.Set(slice.number, list)
+	}
+	groups := gpbinary.NewHashtable()
+	for g, members := range r.groupMembers() {
+		groups.Set(g, members)
+	}
+	return StateDebug{StateTable{gpbinary.NewHashtable(r.stateProperties()...)}, StateTable{events}, StateTable{groups}}
+}
+
+// groupMembers yields the groups that some actor is or was in, with the numbers
+// of their subscribers.
+func (r *Room) groupMembers() iter.Seq2[byte, []int32] {
+	return func(yield func(byte, []int32) bool) {
+		for g := 1; g < 256; g++ {
+			if !r.groups.has(byte(g)) {
+				continue
+			}
+			members := []int32{}
+			for _, a := range r.active {
+				if a.groups.has(byte(g)) && len(members) < maxCount {
+					members = append(members, a.nr)
+				}
+			}
+			if !yield(byte(g), members) {
+				return
 			}
 		}
-		d.Pairs = append(d.Pairs, gpbinary.Pair{Key: byte(g), Value: members})
+	}
+}
+
+// stateGroups encodes them.
+func (r *Room) stateGroups() []byte {
+	d := &gpbinary.Dictionary{Key: gpbinary.TypeDesc{Kind: gpbinary.KindByte}}
+	for g, members := range r.groupMembers() {
+		d.Pairs = append(d.Pairs, gpbinary.Pair{Key: g, Value: members})
 	}
 	if len(d.Pairs) == 0 {
 		return nil

@@ -26,17 +26,14 @@ const maxCount = 32767
 // StateTable is a table that JSON shows to readers and that is never read back.
 type StateTable struct{ table *gpbinary.Hashtable }
 
-// MarshalJSON writes the table as an object. A table with a value that JSON has
-// no form for is an empty one: it is only for information.
+// MarshalJSON writes the table as an object, as web services get values. A table
+// with a value that JSON has no form for is an empty one: it is only for
+// information.
 func (t StateTable) MarshalJSON() ([]byte, error) {
 	if t.table != nil {
-		members := make(map[string]json.RawMessage, t.table.Len())
-		for _, p := range t.table.Pairs() {
-			if b, err := gpjson.AppendValue(nil, p.Value); err == nil && json.Valid(b) {
-				members[fmt.Sprint(p.Key)] = b
-			}
+		if b, err := gpjson.AppendWeb(nil, t.table); err == nil && json.Valid(b) {
+			return b, nil
 		}
-		return json.Marshal(members)
 	}
 	return []byte("{}"), nil
 }

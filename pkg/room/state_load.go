@@ -27,6 +27,7 @@ func (r *Room) SetState(now time.Duration, wall time.Time, s *State) error {
 		return ErrNotFresh
 	}
 	n := New(r.cfg, r.id)
+	n.hooks = r.hooks
 	if err := n.load(now, wall, s); err != nil {
 		return fmt.Errorf("room: state can't be used: %w", err)
 	}

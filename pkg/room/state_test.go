@@ -128,7 +128,7 @@ func lively(t *testing.T, p photon.Protocol) (w *world, ann, bob *client) {
 	if err := bob.do(photon.OpChangeGroups, with(photon.ParamAdd, []byte{3, 200})); err != nil {
 		t.Fatal(err)
 	}
-	w.room.Remove(w.now, 3, true, photon.ReturnUserBlocked, "kicked")
+	w.room.Remove(w.now, 3, Removal{Exclude: true, Code: photon.ReturnUserBlocked, Text: "kicked"})
 	return w, ann, bob
 }
 
@@ -148,6 +148,14 @@ func TestStateRoundTrip(t *testing.T) {
 		if got := fmt.Sprint(j["CustomProperties"]); got != "map[map:m1]" {
 			t.Errorf("lobby-visible properties %s", got)
 		}
+		debug := j["DebugInfo"].(map[string]any)
+		if got := fmt.Sprint(debug["DEBUG_PROPERTIES_18"], debug["DEBUG_EVENTS_19"]); got != "map[250:[map] deep:map[x:1.5 y:[a b]] map:m1] map[0:[[1 1 first] [2 2 <nil>]] 5:[[0 5 7]]]" {
+			t.Errorf("readable copies %s", got)
+		}
+		if got := fmt.Sprint(j["ActorList"].([]any)[0].(map[string]any)["DEBUG_BINARY"]); got != "map[1:map[255:Ann hp:3]]" {
+			t.Errorf("readable copy of ann %s", got)
+		}
+		delete(j["ActorList"].([]any)[1].(map[string]any), "DEBUG_BINARY")
 		j["CustomProperties"], j["DebugInfo"], j["Unknown"] = "gone", map[string]any{"DEBUG_PROPERTIES_18": 1}, []int{1} // PL-115
 		delete(j["ActorList"].([]any)[0].(map[string]any), "NickName")
 		text2, err := json.Marshal(j)
@@ -332,14 +340,14 @@ func TestStateFirstJoin(t *testing.T) {
 	s, _ := w.saved()
 	v := load(t, s, 0)
 	stranger := v.client(photon.GpBinaryV18, "stranger")
-	_, err := v.room.Join(v.now, stranger.request(photon.OpJoinGame, []par{with(photon.ParamJoinMode, byte(photon.RejoinOnly))}), stranger.joiner())
+	_, err := joinRoom(v.room, v.now, stranger.request(photon.OpJoinGame, []par{with(photon.ParamJoinMode, byte(photon.RejoinOnly))}), stranger.joiner())
 	stranger.fails(err, photon.ReturnJoinFailedWithRejoinerNotFound)
 	if !v.room.Done() {
 		t.Error("the room is there without anybody")
 	}
 	v = load(t, s, 0)
 	creator := v.client(photon.GpBinaryV18, "stranger")
-	seat, err := v.room.Join(v.now, creator.request(photon.OpCreateGame, nil), creator.joiner())
+	seat, err := joinRoom(v.room, v.now, creator.request(photon.OpCreateGame, nil), creator.joiner())
 	if creator.entered(seat, err) != nil || seat.ActorNr() != 4 {
 		t.Errorf("creator: %v", err)
 	}
@@ -481,7 +489,7 @@ func fuzzLoad(t *testing.T, s *State) {
 	}
 	for _, p := range protocols {
 		c := v.client(p, "newcomer "+p.String())
-		seat, err := v.room.Join(v.now, c.request(photon.OpJoinGame, nil), c.joiner())
+		seat, err := joinRoom(v.room, v.now, c.request(photon.OpJoinGame, nil), c.joiner())
 		if c.entered(seat, err) != nil {
 			return
 		}

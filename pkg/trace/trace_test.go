@@ -192,6 +192,22 @@ func TestTraceBounds(t *testing.T) {
 	}
 }
 
+// What waits for a slow disk is bounded in bytes and in messages.
+func TestTraceQueue(t *testing.T) {
+	tr := &Tracer{queue: make(chan record, maxQueued)} // nobody writes
+	tr.post(record{msg: make([]byte, maxQueuedBytes-10)})
+	tr.post(record{msg: make([]byte, 11)})
+	if tr.Lost() != 1 || len(tr.queue) != 1 {
+		t.Errorf("%d lost, %d wait", tr.Lost(), len(tr.queue))
+	}
+	for range maxQueued {
+		tr.post(record{})
+	}
+	if tr.Lost() != 2 || len(tr.queue) != maxQueued {
+		t.Errorf("%d lost, %d wait", tr.Lost(), len(tr.queue))
+	}
+}
+
 // Hostile bytes are written down as what they are.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("\xf3\x02\xe6\x01\xdd\x07\x03abc"), byte(8))

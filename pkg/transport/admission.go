@@ -28,23 +28,49 @@ func newAdmission(l Limits) *admission {
 	return &admission{maxPeers: l.MaxPeers, maxPerAddress: l.MaxPeersPerAddress, byAddress: make(map[netip.Addr]int)}
 }
 
-// enter counts a peer from addr, or refuses it with false.
-func (a *admission) enter(addr netip.Addr) bool {
-	key := admissionKey(addr)
+// refusal says which limit, if any, keeps a peer out.
+type refusal uint8
+
+const (
+	admitted refusal = iota
+	tooManyPeers
+	tooManyOfAddress
+)
+
+// enter counts a peer from addr, or refuses it.
+func (a *admission) enter(addr netip.Addr) refusal {
+	key := Origin(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := a.byAddress[key]
-	if a.maxPeers >= 0 && a.peers >= a.maxPeers || a.maxPerAddress >= 0 && n >= a.maxPerAddress {
-		return false
+	r := a.check(key)
+	if r == admitted {
+		a.peers++
+		a.byAddress[key]++
 	}
-	a.peers++
-	a.byAddress[key] = n + 1
-	return true
+	return r
+}
+
+// full tells whether enter would refuse a peer from addr now.
+func (a *admission) full(addr netip.Addr) refusal {
+	key := Origin(addr)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.check(key)
+}
+
+func (a *admission) check(key netip.Addr) refusal {
+	switch {
+	case a.maxPeers >= 0 && a.peers >= a.maxPeers:
+		return tooManyPeers
+	case a.maxPerAddress >= 0 && a.byAddress[key] >= a.maxPerAddress:
+		return tooManyOfAddress
+	}
+	return admitted
 }
 
 // leave takes back one enter of addr.
 func (a *admission) leave(addr netip.Addr) {
-	key := admissionKey(addr)
+	key := Origin(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.peers--
@@ -55,9 +81,9 @@ func (a *admission) leave(addr netip.Addr) {
 	}
 }
 
-// admissionKey is what counts as one address: an IPv4 address, or the /64 that
-// an IPv6 host can choose its addresses from.
-func admissionKey(addr netip.Addr) netip.Addr {
+// Origin is what counts as one address where clients are counted: an IPv4
+// address, or the /64 that an IPv6 host can choose its addresses from.
+func Origin(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap()
 	if !addr.Is6() {
 		return addr

@@ -16,7 +16,7 @@ type Limits struct {
 	// MaxMessagesPerSecond from one peer, on average; a burst may have four
 	// seconds' worth, as when a game fills a new room. Default 5000; negative is unlimited. More: ReasonRateLimit.
 	MaxMessagesPerSecond int
-	// MaxBytesPerSecond from one peer. Default unlimited (0 and negative).
+	// MaxBytesPerSecond from one peer. Default unlimited (0 and negative). More: ReasonByteRateLimit.
 	MaxBytesPerSecond int
 	// MaxPeers on the listener. Default 100000. More: ReasonUserLimit.
 	MaxPeers int
@@ -29,6 +29,9 @@ type Limits struct {
 	IdleTimeout time.Duration
 }
 
+// defaultMessageSize in bytes is that of the original server.
+const defaultMessageSize = 512000
+
 // WithDefaults returns l with its zero fields filled in.
 func (l Limits) WithDefaults() Limits {
 	def := func(p *int, d int) {
@@ -36,7 +39,7 @@ func (l Limits) WithDefaults() Limits {
 			*p = d
 		}
 	}
-	def(&l.MaxMessageSize, 512000)
+	def(&l.MaxMessageSize, defaultMessageSize)
 	def(&l.MaxQueuedBytes, 2_000_000)
 	def(&l.MaxMessagesPerSecond, 5000)
 	def(&l.MaxPeers, 100000)
@@ -50,17 +53,44 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
+// PeerLimits are those of Limits that bound a single peer. Here every zero is
+// meant as it stands, see Limits.Peer.
+type PeerLimits struct {
+	MaxMessageSize, MaxQueuedBytes          int
+	MaxMessagesPerSecond, MaxBytesPerSecond int
+}
+
+// Peer returns the limits of a single peer, with the defaults filled in.
+func (l Limits) Peer() PeerLimits {
+	l = l.WithDefaults()
+	return PeerLimits{l.MaxMessageSize, l.MaxQueuedBytes, l.MaxMessagesPerSecond, l.MaxBytesPerSecond}
+}
+
 // Counters of one listener, for metrics. Transports add to them in batches,
 // never per message.
 type Counters struct {
-	Peers, Accepted, Refused  atomic.Int64
-	MessagesIn, MessagesOut   atomic.Int64
-	BytesIn, BytesOut         atomic.Int64
-	DatagramsIn, DatagramsOut atomic.Int64
-	Malformed, Resent         atomic.Int64
-	DroppedUnreliable         atomic.Int64
-	Closed                    [reasonCount]atomic.Int64
+	Peers, Accepted, Refused atomic.Int64
+	// RefusedPeers and RefusedAddress are those of Refused for MaxPeers and for
+	// MaxPeersPerAddress.
+	RefusedPeers, RefusedAddress atomic.Int64
+	MessagesIn, MessagesOut      atomic.Int64
+	BytesIn, BytesOut            atomic.Int64
+	DatagramsIn, DatagramsOut    atomic.Int64
+	Malformed, Resent            atomic.Int64
+	DroppedUnreliable            atomic.Int64
+	Closed                       [reasonCount]atomic.Int64
+}
+
+// refused counts a peer that is not let in.
+func (c *Counters) refused(r refusal) {
+	c.Refused.Add(1)
+	switch r {
+	case tooManyPeers:
+		c.RefusedPeers.Add(1)
+	case tooManyOfAddress:
+		c.RefusedAddress.Add(1)
+	}
 }
 
 // messageBurst is how many messages may come at once.
-func (l Limits) messageBurst() int { return 4 * l.MaxMessagesPerSecond }
+func (l *PeerLimits) messageBurst() int { return 4 * l.MaxMessagesPerSecond }

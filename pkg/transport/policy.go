@@ -45,15 +45,18 @@ type PolicyListener struct{ *streamListener }
 // ListenPolicy answers p on addr until Shutdown. A client has five seconds and 64
 // bytes to ask.
 func ListenPolicy(addr string, p Policy) (*PolicyListener, error) {
-	cfg := StreamConfig{
-		Limits:   Limits{InitTimeout: policyTimeout, MaxPeers: policyPeers, MaxPeersPerAddress: policyPeersPerAddress},
-		Acceptor: noSessions{}, Clock: func() uint32 { return 0 },
-	}
-	l, err := listenStream(addr, cfg, TCP, p.serve)
+	l, err := listenStream(addr, policyConfig(), TCP, p.serve)
 	if err != nil {
 		return nil, err
 	}
 	return &PolicyListener{l}, nil
+}
+
+func policyConfig() StreamConfig {
+	return StreamConfig{
+		Limits:   Limits{InitTimeout: policyTimeout, MaxPeers: policyPeers, MaxPeersPerAddress: policyPeersPerAddress},
+		Acceptor: noSessions{}, Clock: func() uint32 { return 0 },
+	}
 }
 
 // noSessions is the Acceptor of listeners that only answer.

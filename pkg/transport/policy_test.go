@@ -53,8 +53,7 @@ func TestPolicies(t *testing.T) {
 func TestPolicyTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipes := newPipeListener()
-		cfg := StreamConfig{Limits: Limits{InitTimeout: policyTimeout}, Acceptor: noSessions{}, Clock: func() uint32 { return 0 }}
-		l := serveStream(pipes, cfg, TCP, FlashPolicy("*").serve)
+		l := serveStream(pipes, policyConfig(), TCP, FlashPolicy("*").serve)
 		start := time.Now()
 		c := pipes.dial()
 		write(t, c, []byte(policyRequest)) // all but the zero byte

@@ -60,6 +60,15 @@ type Session interface {
 	RTT() time.Duration
 }
 
+// Limited is a Session whose limits can change, for those of its application.
+// All sessions of this package are.
+type Limited interface {
+	Session
+	// SetLimits puts l in force before the client's next datagram or bytes are
+	// looked at. l is kept and may be shared; nobody may change it afterwards.
+	SetLimits(l *PeerLimits)
+}
+
 // Receiver gets what a session's client sends. The transport calls it from one
 // goroutine at a time and in order; it must not block.
 type Receiver interface {

@@ -37,13 +37,14 @@ const streamCloseTimeout = time.Second
 // streamListener is what TCP and WebSocket listeners have in common: they
 // accept, count, and end connections. Every goroutine that it starts is in wg.
 type streamListener struct {
-	cfg       StreamConfig
-	limits    Limits
-	kind      Kind
-	counters  *Counters
-	admission *admission
-	socket    net.Listener
-	local     netip.AddrPort
+	cfg        StreamConfig
+	limits     Limits
+	peerLimits PeerLimits
+	kind       Kind
+	counters   *Counters
+	admission  *admission
+	socket     net.Listener
+	local      netip.AddrPort
 	// serve runs one connection, from its first byte until it is over.
 	serve func(*streamSession)
 
@@ -75,6 +76,7 @@ func serveStream(socket net.Listener, cfg StreamConfig, kind Kind, serve func(*s
 		l.counters = &Counters{}
 	}
 	l.admission = newAdmission(l.limits)
+	l.peerLimits = l.limits.Peer()
 	l.local = unmapped(socket.Addr())
 	l.wg.Go(l.accept)
 	return l
@@ -116,8 +118,8 @@ func (l *streamListener) accept() {
 
 func (l *streamListener) open(conn net.Conn) {
 	remote := unmapped(conn.RemoteAddr())
-	if !l.admission.enter(remote.Addr()) {
-		l.counters.Refused.Add(1)
+	if r := l.admission.enter(remote.Addr()); r != admitted {
+		l.counters.refused(r)
 		_ = conn.Close()
 		return
 	}

@@ -36,13 +36,15 @@ type streamSession struct {
 	readAt   time.Time // when the last bytes came
 	perMsg   *rate.Limiter
 	perByte  *rate.Limiter
+	applied  *PeerLimits // those of limits that perMsg and perByte are made of
 	// goodbye returns the bytes that follow the last message; nil for none.
 	goodbye func(Reason) []byte
 
 	// appendHead writes the head of a message of n bytes. Set before the first Send.
 	appendHead func(dst []byte, n int) []byte
 
-	ended atomic.Bool // closing, readable without mu
+	ended  atomic.Bool // closing, readable without mu
+	limits atomic.Pointer[PeerLimits]
 
 	mu         sync.Mutex
 	flushed    sync.Cond // on mu: flushing became false
@@ -75,10 +77,10 @@ const outgoingCost = 40
 func newStreamSession(l *streamListener, conn net.Conn, remote netip.AddrPort) *streamSession {
 	s := &streamSession{
 		id: nextSessionID(), l: l, conn: conn, raw: conn,
-		info:    Info{Kind: l.kind, Remote: remote, Local: l.local, Listener: l.cfg.Name, IPv6: remote.Addr().Is6()},
-		perMsg:  newBudget(l.limits.MaxMessagesPerSecond, l.limits.messageBurst()),
-		perByte: newBudget(l.limits.MaxBytesPerSecond, l.limits.MaxMessageSize),
+		info: Info{Kind: l.kind, Remote: remote, Local: l.local, Listener: l.cfg.Name, IPv6: remote.Addr().Is6()},
 	}
+	s.SetLimits(&l.peerLimits)
+	s.applyLimits()
 	s.flushed.L = &s.mu
 	if l.cfg.TLS != nil {
 		s.conn = tls.Server(conn, l.cfg.TLS)
@@ -98,6 +100,20 @@ func (s *streamSession) Info() *Info { return &s.info }
 
 // RTT implements Session: streams do not measure it.
 func (s *streamSession) RTT() time.Duration { return 0 }
+
+// SetLimits implements Limited.
+func (s *streamSession) SetLimits(l *PeerLimits) { s.limits.Store(l) }
+
+// applyLimits takes over what SetLimits was told. It is the reading goroutine's.
+func (s *streamSession) applyLimits() {
+	l := s.limits.Load()
+	if l == s.applied {
+		return
+	}
+	s.applied = l
+	s.perMsg = newBudget(l.MaxMessagesPerSecond, l.messageBurst())
+	s.perByte = newBudget(l.MaxBytesPerSecond, l.MaxMessageSize)
+}
 
 // Send implements Session.
 func (s *streamSession) Send(msg []byte, d photon.Delivery) {
@@ -124,7 +140,7 @@ func (s *streamSession) push(o outgoing) {
 		return
 	}
 	// One message is always taken, so that it may be as large as the limit.
-	if s.queued > 0 && s.queued+cost > s.l.limits.MaxQueuedBytes && !s.dropUnreliable(cost) {
+	if s.queued > 0 && s.queued+cost > s.limits.Load().MaxQueuedBytes && !s.dropUnreliable(cost) {
 		if o.kind == outUnreliable {
 			s.l.counters.DroppedUnreliable.Add(1)
 		} else {
@@ -150,9 +166,9 @@ func (s *streamSession) dropUnreliable(cost int) bool {
 	if s.unreliable == 0 {
 		return false
 	}
-	kept := s.queue[:0]
+	kept, limit := s.queue[:0], s.limits.Load().MaxQueuedBytes
 	for _, o := range s.queue {
-		if o.kind == outUnreliable && s.queued+cost > s.l.limits.MaxQueuedBytes {
+		if o.kind == outUnreliable && s.queued+cost > limit {
 			s.queued -= len(o.msg) + outgoingCost
 			s.unreliable--
 			s.l.counters.DroppedUnreliable.Add(1)
@@ -162,7 +178,7 @@ func (s *streamSession) dropUnreliable(cost int) bool {
 	}
 	clear(s.queue[len(kept):])
 	s.queue = kept
-	return s.queued+cost <= s.l.limits.MaxQueuedBytes
+	return s.queued+cost <= limit
 }
 
 // end starts the end of the session, once: from here on nothing is queued, what
@@ -227,10 +243,21 @@ func (s *streamSession) deliver(msg []byte, d photon.Delivery) bool {
 func (s *streamSession) spend() bool {
 	s.messages++
 	if s.perMsg != nil && !s.perMsg.AllowN(s.readAt, 1) {
-		s.Close(ReasonRateLimit)
+		s.exceed(ReasonRateLimit)
 		return false
 	}
 	return !s.ended.Load()
+}
+
+// exceed ends the session of a client that hit a limit, and tells it which:
+// WebSocket clients by the close frame. It is the reading goroutine's.
+func (s *streamSession) exceed(reason Reason) {
+	if s.started && s.info.Kind == TCP {
+		if msg := limitNotice(s.info.Protocol, reason); msg != nil {
+			s.push(outgoing{msg, outReliable})
+		}
+	}
+	s.Close(reason)
 }
 
 // malformed ends the session of a client that breaks the protocol.
@@ -258,8 +285,9 @@ func (s *streamSession) readMore() bool {
 	if n > 0 {
 		s.readAt = time.Now()
 		s.l.counters.BytesIn.Add(int64(n))
+		s.applyLimits()
 		if s.perByte != nil && !s.perByte.AllowN(s.readAt, n) {
-			s.Close(ReasonRateLimit)
+			s.exceed(ReasonByteRateLimit)
 		}
 		return !s.ended.Load()
 	}

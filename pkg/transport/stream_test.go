@@ -345,6 +345,9 @@ func TestRateLimit(t *testing.T) {
 	for name, limits := range map[string]Limits{
 		"messages": {MaxMessagesPerSecond: 100},
 		"bytes":    {MaxBytesPerSecond: 500, MaxMessageSize: 100},
+		// Those of its application, which is known later.
+		"messages of an application": {},
+		"bytes of an application":    {MaxBytesPerSecond: 100, MaxMessageSize: 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, limits, func(t *testing.T, a *streamApp, l *pipeListener, _ *Counters) {
@@ -352,6 +355,16 @@ func TestRateLimit(t *testing.T) {
 				write(t, c, initFrame)
 				go func() { _, _ = io.Copy(io.Discard, c) }()
 				p := <-a.opened
+				want := ReasonRateLimit
+				if limits.MaxBytesPerSecond > 0 {
+					want = ReasonByteRateLimit
+				}
+				switch name {
+				case "messages of an application":
+					p.Session.(Limited).SetLimits(&PeerLimits{MaxMessageSize: 1000, MaxQueuedBytes: 1_000_000, MaxMessagesPerSecond: 100})
+				case "bytes of an application":
+					p.Session.(Limited).SetLimits(&PeerLimits{MaxMessageSize: 100, MaxQueuedBytes: 1_000_000, MaxBytesPerSecond: 500})
+				}
 				for range 5 { // as much as is allowed
 					time.Sleep(time.Second)
 					for range 80 {
@@ -370,7 +383,7 @@ func TestRateLimit(t *testing.T) {
 						}
 					}
 				}()
-				p.wantClosed(t, ReasonRateLimit)
+				p.wantClosed(t, want)
 				_ = c.Close()
 			})
 		})
@@ -382,18 +395,21 @@ func TestAdmission(t *testing.T) {
 	a := newAdmission(Limits{MaxPeers: 5, MaxPeersPerAddress: 2})
 	for _, c := range []struct {
 		addr  string
-		enter bool
+		enter refusal
 	}{
-		{"10.0.0.1", true}, {"::ffff:10.0.0.1", true}, {"10.0.0.1", false}, // mapped is the same
-		{"2001:db8::1", true}, {"2001:db8::2", true}, {"2001:db8::3", false}, // one /64
-		{"2001:db8:0:1::1", true}, {"10.0.0.2", false}, // full
+		{"10.0.0.1", admitted}, {"::ffff:10.0.0.1", admitted}, {"10.0.0.1", tooManyOfAddress}, // mapped is the same
+		{"2001:db8::1", admitted}, {"2001:db8::2", admitted}, {"2001:db8::3", tooManyOfAddress}, // one /64
+		{"2001:db8:0:1::1", admitted}, {"10.0.0.2", tooManyPeers},
 	} {
+		if got := a.full(addr(c.addr)); got != c.enter {
+			t.Errorf("%s would be: %v", c.addr, got)
+		}
 		if got := a.enter(addr(c.addr)); got != c.enter {
 			t.Errorf("%s: %v", c.addr, got)
 		}
 	}
 	a.leave(addr("10.0.0.1"))
-	if !a.enter(addr("10.0.0.1")) {
+	if a.enter(addr("10.0.0.1")) != admitted {
 		t.Error("the place of one that left is not free")
 	}
 	for _, s := range []string{"10.0.0.1", "10.0.0.1", "2001:db8::9", "2001:db8::9", "2001:db8:0:1::1"} {
@@ -404,7 +420,7 @@ func TestAdmission(t *testing.T) {
 	}
 	unlimited := newAdmission(Limits{MaxPeers: -1, MaxPeersPerAddress: -1})
 	for range 10 {
-		if !unlimited.enter(addr("10.0.0.1")) {
+		if unlimited.enter(addr("10.0.0.1")) != admitted {
 			t.Error("refused without a limit")
 		}
 	}

@@ -81,7 +81,7 @@ func (s *streamSession) tcpUnit(b []byte) (n int, ok bool) {
 		return 0, true
 	}
 	length := binary.BigEndian.Uint32(b[1:])
-	limit := s.l.limits.MaxMessageSize
+	limit := s.applied.MaxMessageSize
 	if !s.started {
 		limit = min(limit, tcpMaxInitLen)
 	}
@@ -90,7 +90,7 @@ func (s *streamSession) tcpUnit(b []byte) (n int, ok bool) {
 		s.malformed()
 		return 0, false
 	case uint64(length) > uint64(limit)+tcpHeadLen:
-		s.Close(ReasonMessageTooBig)
+		s.exceed(ReasonMessageTooBig)
 		return 0, false
 	case int(length) > len(b):
 		return 0, true

@@ -185,6 +185,24 @@ func TestTCPProtocolErrors(t *testing.T) {
 	}
 }
 
+// A client that hits a limit is told which, in words, before the end.
+func TestTCPLimitNotice(t *testing.T) {
+	a := newStreamApp()
+	l := startTCP(t, a, a.config(Limits{MaxMessageSize: 1000}))
+	conn := dialStream(t, l.Addr())
+	write(t, conn, initFrame)
+	write(t, conn, []byte("\xfb\x00\x00\x10\x00\x00\x01"))
+	all, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\xf3\x01\x00", "\xf3\x05", "max_message_size"} {
+		if !bytes.Contains(all, []byte(want)) {
+			t.Errorf("%q lacks %q", all, want)
+		}
+	}
+}
+
 // Close sends first what was queued before it, all of it, and nothing of what
 // comes after.
 func TestTCPCloseFlushes(t *testing.T) {
@@ -252,6 +270,7 @@ func TestQueueDropsUnreliable(t *testing.T) {
 	a := newStreamApp()
 	cfg := a.config(Limits{MaxQueuedBytes: 10 * (outgoingCost + 1)})
 	l := &streamListener{cfg: cfg, limits: cfg.Limits.WithDefaults(), counters: cfg.Counters}
+	l.peerLimits = l.limits.Peer()
 	s := newStreamSession(l, server, unmapped(server.RemoteAddr()))
 	s.appendHead = func(dst []byte, _ int) []byte { return dst }
 	s.flushing = true // nobody writes yet

@@ -37,16 +37,17 @@ type UDPConfig struct {
 // UDPListener serves clients over reliable UDP (wire.md 3). It has a socket and
 // two goroutines per shard, whatever the number of peers.
 type UDPListener struct {
-	cfg       UDPConfig
-	limits    Limits
-	counters  *Counters
-	admission *admission
-	ids       peerIDs
-	local     netip.AddrPort
-	shards    []*udpShard
-	pressed   atomic.Int32  // shards whose readers must wait, see outboxHigh
-	done      chan struct{} // ends the goroutines
-	wg        sync.WaitGroup
+	cfg        UDPConfig
+	limits     Limits
+	peerLimits PeerLimits
+	counters   *Counters
+	admission  *admission
+	ids        peerIDs
+	local      netip.AddrPort
+	shards     []*udpShard
+	pressed    atomic.Int32  // shards whose readers must wait, see outboxHigh
+	done       chan struct{} // ends the goroutines
+	wg         sync.WaitGroup
 
 	shutdown sync.Mutex // one Shutdown at a time
 	stopped  bool
@@ -63,6 +64,7 @@ func ListenUDP(addr string, cfg UDPConfig) (*UDPListener, error) {
 		l.counters = &Counters{}
 	}
 	l.admission = newAdmission(l.limits)
+	l.peerLimits = l.limits.Peer()
 	n := cfg.Sockets
 	if n <= 0 {
 		n = defaultUDPSockets()
@@ -92,7 +94,7 @@ func ListenUDP(addr string, cfg UDPConfig) (*UDPListener, error) {
 			ap := socket.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 			l.local = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 		}
-		l.shards = append(l.shards, newUDPShard(l, socket))
+		l.shards = append(l.shards, newUDPShard(l, socket, n))
 	}
 	for _, s := range l.shards {
 		l.wg.Go(s.read)
@@ -107,7 +109,6 @@ func (l *UDPListener) enetConfig() *enet.Config {
 	cfg.MaxMessageSize = l.limits.MaxMessageSize
 	cfg.MaxQueuedBytes = l.limits.MaxQueuedBytes
 	cfg.MaxBufferedBytes = 2 * l.limits.MaxMessageSize
-	cfg.ConnectTimeout = l.limits.InitTimeout
 	switch {
 	case l.cfg.TransmitRate > 0:
 		cfg.TransmitRate = l.cfg.TransmitRate

@@ -3,19 +3,10 @@ package transport
 import (
 	"hash/maphash"
 	"math/rand/v2"
-	"net/netip"
 	"sync"
 
 	"github.com/boson-project/boson/pkg/enet"
 )
-
-// full tells whether enter would refuse a peer from addr now.
-func (a *admission) full(addr netip.Addr) bool {
-	key := admissionKey(addr)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.maxPeers >= 0 && a.peers >= a.maxPeers || a.maxPerAddress >= 0 && a.byAddress[key] >= a.maxPerAddress
-}
 
 // peerIDs hands out the peer ids of a listener. They are unique among its live
 // peers and random, so that only the client who got one knows it.
@@ -56,9 +47,9 @@ const sourceSlots = 1024
 // sources counts by client address in fixed memory. Addresses may share a
 // counter. It belongs to a shard.
 type sources struct {
-	seed       maphash.Seed
-	pings      [sourceSlots]pingBudget
-	unverified [sourceSlots]uint16
+	seed     maphash.Seed
+	pings    [sourceSlots]pingBudget
+	halfOpen [sourceSlots]uint16
 }
 
 type pingBudget struct {
@@ -72,15 +63,9 @@ func (s *sources) slot(e endpoint) uint64 { return maphash.Comparable(s.seed, e.
 const (
 	// maxPingsPerSecond are echoed to one address (wire.md 11).
 	maxPingsPerSecond = 1000
-	// maxUnverified connections may exist whose client has not shown that it gets
-	// our answers. A further one takes the place of the oldest.
-	maxUnverified = 8192
-	// maxUnverifiedPerAddress may exist of one address; further CONNECTs are ignored.
-	maxUnverifiedPerAddress = 1024
-	// maxUnverifiedGenerous of one address are sent VERIFY_CONNECT until they answer
-	// (wire.md 3.10); further ones get no more than they sent, because an address
-	// with that many is more likely a victim than a player.
-	maxUnverifiedGenerous = 32
+	// maxHalfOpenPerAddress clients of one address may be half open; further CONNECTs
+	// are ignored.
+	maxHalfOpenPerAddress = 1024
 	// maxReplies bounds the answers without a connection that wait to be sent.
 	maxReplies = 1024
 )

@@ -69,8 +69,15 @@ func exchange(s *udpShard, from endpoint, c *enet.Conn, out *outBatch) {
 			quiet = false
 			s.input(from, b)
 		}
+		for _, b := range s.answers() {
+			quiet = false
+			_ = c.Input(s.now, b, discard{})
+		}
 		out.n = 0
 		p := s.peers[from]
+		if p == nil {
+			continue
+		}
 		// The acks of the client's last words wait a little.
 		s.now += 5 * time.Millisecond
 		s.output(p, out)

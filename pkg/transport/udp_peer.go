@@ -27,22 +27,19 @@ type udpPeer struct {
 	outBytes atomic.Int32
 	rtt      atomic.Int32 // ms
 
-	// rival is a connection from the same address that is not verified yet. It
-	// takes this one's place when it is.
-	rival *udpPeer
+	limits  atomic.Pointer[PeerLimits] // any goroutine
+	applied *PeerLimits                // those of limits that are in force
 
-	// Links of the wheel and of the list of unverified peers.
+	// Links of the wheel.
 	wheelNext, wheelPrev *udpPeer
 	tick                 int64
-	younger, older       *udpPeer
 
 	messages, bytes budget
 
-	verified bool // the client proved that it gets our answers, and was admitted
-	started  bool // the init phase is over
-	ended    bool // the reason is known; the connection may linger
-	removed  bool
-	ready    bool // in the shard's ready list
+	started bool // the init phase is over
+	ended   bool // the reason is known; the connection may linger
+	removed bool
+	ready   bool // in the shard's ready list
 }
 
 // udpOutgoingCost is what a message costs in the outbox beside its bytes.
@@ -64,7 +61,7 @@ func (p *udpPeer) Send(msg []byte, d photon.Delivery) {
 		return
 	}
 	cost := int32(len(msg) + udpOutgoingCost)
-	if n := p.outBytes.Add(cost); n > cost && int(n) > p.shard.l.limits.MaxQueuedBytes {
+	if n := p.outBytes.Add(cost); n > cost && int(n) > p.limits.Load().MaxQueuedBytes {
 		p.outBytes.Add(-cost)
 		if d.Mode == photon.Unreliable || d.Mode == photon.UnreliableUnsequenced {
 			p.shard.l.counters.DroppedUnreliable.Add(1)
@@ -80,6 +77,17 @@ func (p *udpPeer) Send(msg []byte, d photon.Delivery) {
 func (p *udpPeer) Close(reason Reason) {
 	if !p.closing.Swap(true) {
 		p.shard.post(udpOutgoing{peer: p, reason: reason, last: true})
+	}
+}
+
+// SetLimits implements Limited.
+func (p *udpPeer) SetLimits(l *PeerLimits) { p.limits.Store(l) }
+
+// applyLimits takes over what SetLimits was told. The shard's mutex is held.
+func (p *udpPeer) applyLimits() {
+	if l := p.limits.Load(); l != p.applied {
+		p.applied = l
+		p.conn.SetLimits(l.MaxMessageSize, l.MaxQueuedBytes)
 	}
 }
 
@@ -110,9 +118,7 @@ func (p *udpPeer) end(reason Reason) {
 	default:
 		p.conn.Disconnect(s.now, wireReason(reason))
 	}
-	if p.verified {
-		s.l.counters.Closed[reason].Add(1)
-	}
+	s.l.counters.Closed[reason].Add(1)
 	if p.started {
 		s.l.counters.Peers.Add(-1)
 	}
@@ -120,6 +126,16 @@ func (p *udpPeer) end(reason Reason) {
 		p.receiver.Closed(reason)
 	}
 	s.markReady(p)
+}
+
+// exceed ends the session of a client that hit a limit, and tells it which.
+func (p *udpPeer) exceed(reason Reason) {
+	if p.started && !p.ended {
+		if msg := limitNotice(p.info.Protocol, reason); msg != nil {
+			_ = p.conn.Send(msg, photon.Delivery{Mode: photon.Reliable})
+		}
+	}
+	p.end(reason)
 }
 
 // notice ends the session when its connection is over.
@@ -143,31 +159,6 @@ func (p *udpPeer) notice() {
 	}
 }
 
-// verify admits a client that has shown its peer id. It is false when there is
-// no room for it.
-func (p *udpPeer) verify() bool {
-	if p.verified {
-		return true
-	}
-	s := p.shard
-	s.dropUnverified(p)
-	if !s.l.admission.enter(p.addr.addr()) {
-		s.l.counters.Refused.Add(1)
-		p.end(ReasonUserLimit)
-		return false
-	}
-	p.verified = true
-	p.initBy = s.now + s.l.limits.InitTimeout
-	if old := s.peers[p.addr]; old != p {
-		// The client has a new connection on its old address: the old one is dead.
-		old.rival = nil
-		old.end(ReasonReplaced)
-		s.remove(old)
-		s.peers[p.addr] = p
-	}
-	return true
-}
-
 // peerInput is the connection's receiver. It is a type of its own so that the
 // session, which users see, has no Receive.
 type peerInput udpPeer
@@ -175,13 +166,13 @@ type peerInput udpPeer
 // Receive implements enet.Receiver.
 func (in *peerInput) Receive(msg []byte, d photon.Delivery) {
 	p := (*udpPeer)(in)
-	if p.ended || !p.verify() {
+	if p.ended {
 		return
 	}
 	s := p.shard
 	s.count.messagesIn++
-	if !p.messages.spend(1, s.l.limits.MaxMessagesPerSecond, s.l.limits.messageBurst(), s.now) {
-		p.end(ReasonRateLimit)
+	if !p.messages.spend(1, p.applied.MaxMessagesPerSecond, p.applied.messageBurst(), s.now) {
+		p.exceed(ReasonRateLimit)
 		return
 	}
 	if p.started {

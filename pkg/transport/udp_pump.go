@@ -91,6 +91,7 @@ func (s *udpShard) takeOutbox() {
 		if p.removed {
 			continue
 		}
+		p.applyLimits()
 		switch err := p.conn.Send(o.msg, photon.Delivery{Channel: o.channel, Mode: o.mode}); {
 		case err == nil:
 			s.count.messagesOut++
@@ -115,7 +116,7 @@ func (s *udpShard) output(p *udpPeer, out *outBatch) bool {
 		p.ready = false
 		return true
 	}
-	if !p.started && !p.ended && p.verified && s.now >= p.initBy {
+	if !p.started && !p.ended && s.now >= p.initBy {
 		p.end(ReasonInitTimeout)
 	}
 	for {

@@ -40,13 +40,10 @@ type udpShard struct {
 	ready      []*udpPeer // Output has something to do
 	replies    []udpReply
 	sources    sources
-	unverified struct {
-		oldest, newest *udpPeer
-		n              int
-	}
-	stopping bool
-	count    udpCounts
-	stats    enet.Stats // what was published of cfg.Stats
+	handshakes handshakes
+	stopping   bool
+	count      udpCounts
+	stats      enet.Stats // what was published of cfg.Stats
 
 	spare []udpOutgoing // the pump's, swapped with outbox
 }
@@ -77,11 +74,12 @@ type udpCounts struct {
 	malformed                 int64
 }
 
-func newUDPShard(l *UDPListener, socket *udpSocket) *udpShard {
+// newUDPShard makes one of so many shards of l.
+func newUDPShard(l *UDPListener, socket *udpSocket, shards int) *udpShard {
 	s := &udpShard{
 		l: l, socket: socket, wake: make(chan struct{}, 1), empty: make(chan struct{}), pumped: make(chan struct{}),
 		resume: make(chan struct{}, 1),
-		cfg:    l.enetConfig(), peers: make(map[endpoint]*udpPeer), clock: l.cfg.Clock(),
+		cfg:    l.enetConfig(), peers: make(map[endpoint]*udpPeer), handshakes: newHandshakes(shards), clock: l.cfg.Clock(),
 	}
 	// One turn of the clock ahead, so that no moment is near zero.
 	s.now = (1<<32 + time.Duration(s.clock)) * time.Millisecond
@@ -221,23 +219,19 @@ func (s *udpShard) input(from endpoint, b []byte) {
 		return
 	}
 	p := s.peers[from]
-	if p != nil && p.conn.Challenge() != h.Challenge {
-		p = p.rival
-		if p != nil && p.conn.Challenge() != h.Challenge {
-			p = nil
+	if p == nil || p.conn.Challenge() != h.Challenge {
+		if p = s.stranger(from, h, b); p == nil {
+			return
 		}
 	}
-	if p == nil {
-		s.connect(from, b)
-		return
-	}
-	if !p.bytes.spend(len(b), s.l.limits.MaxBytesPerSecond, s.l.limits.MaxMessageSize, s.now) {
-		p.end(ReasonRateLimit)
+	p.applyLimits()
+	if !p.bytes.spend(len(b), p.applied.MaxBytesPerSecond, p.applied.MaxMessageSize, s.now) {
+		p.exceed(ReasonByteRateLimit)
 	}
 	switch err := p.conn.Input(s.now, b, (*peerInput)(p)); {
 	case err == nil:
 	case errors.Is(err, enet.ErrMessageTooBig):
-		p.end(ReasonMessageTooBig)
+		p.exceed(ReasonMessageTooBig)
 	case errors.Is(err, enet.ErrProtocol):
 		s.count.malformed++
 		p.end(ReasonProtocolError)
@@ -247,134 +241,22 @@ func (s *udpShard) input(from endpoint, b []byte) {
 	if p.removed {
 		return
 	}
-	if p.conn.State() == enet.Connected {
-		p.verify()
-	}
 	p.notice()
 	p.rtt.Store(int32(p.conn.RTT() / time.Millisecond))
 	s.schedule(p)
 }
 
-// connect handles a datagram of nobody we know: it is a CONNECT, or nothing.
-func (s *udpShard) connect(from endpoint, b []byte) {
-	c, ok := enet.ParseConnect(b)
-	if !ok {
-		s.count.malformed++
-		return
-	}
-	if s.stopping {
-		s.refuse(from, c, enet.ReasonServerLogic)
-		return
-	}
-	if s.l.admission.full(from.addr()) {
-		s.refuse(from, c, enet.ReasonUserLimit)
-		return
-	}
-	if s.sources.unverified[s.sources.slot(from)] >= maxUnverifiedPerAddress {
-		return
-	}
-	old := s.peers[from]
-	if old != nil && old.rival != nil {
-		s.remove(old.rival)
-	}
-	if old != nil && !old.verified {
-		s.remove(old)
-		old = nil
-	}
-	if s.unverified.n >= maxUnverified {
-		s.remove(s.unverified.oldest)
-		old = s.peers[from]
-	}
-	id, ok := s.l.ids.take()
-	if !ok {
-		s.refuse(from, c, enet.ReasonUserLimit)
-		return
-	}
-	p := &udpPeer{shard: s, addr: from, conn: enet.NewServerConn(s.cfg, c, id, s.now)}
-	if s.sources.unverified[s.sources.slot(from)] >= maxUnverifiedGenerous {
-		p.conn.Frugal()
-	}
-	if old != nil {
-		old.rival = p
-	} else {
-		s.peers[from] = p
-	}
-	s.addUnverified(p)
-	s.markReady(p)
-}
-
-func (s *udpShard) refuse(to endpoint, c enet.Connect, reason byte) {
-	s.l.counters.Refused.Add(1)
-	var b [64]byte
-	s.reply(to, enet.AppendRefusal(b[:0], c, s.now, reason))
-}
-
-// reply queues an answer without a connection; when too many wait it is lost.
-func (s *udpShard) reply(to endpoint, b []byte) {
-	if len(s.replies) >= maxReplies {
-		return
-	}
-	r := udpReply{to: to, size: uint8(len(b))}
-	copy(r.data[:], b)
-	s.replies = append(s.replies, r)
-}
-
-func (s *udpShard) addUnverified(p *udpPeer) {
-	u := &s.unverified
-	p.older = u.newest
-	if u.newest == nil {
-		u.oldest = p
-	} else {
-		u.newest.younger = p
-	}
-	u.newest = p
-	u.n++
-	s.sources.unverified[s.sources.slot(p.addr)]++
-}
-
-// dropUnverified takes p off the list of unverified peers.
-func (s *udpShard) dropUnverified(p *udpPeer) {
-	u := &s.unverified
-	if p.older == nil && u.oldest != p {
-		return
-	}
-	if p.older == nil {
-		u.oldest = p.younger
-	} else {
-		p.older.younger = p.younger
-	}
-	if p.younger == nil {
-		u.newest = p.older
-	} else {
-		p.younger.older = p.older
-	}
-	p.older, p.younger = nil, nil
-	u.n--
-	s.sources.unverified[s.sources.slot(p.addr)]--
-}
-
-// remove forgets a peer whose connection is over, or was never verified.
+// remove forgets a peer whose connection is over.
 func (s *udpShard) remove(p *udpPeer) {
 	if p.removed {
 		return
 	}
 	p.removed = true
 	p.closing.Store(true)
-	switch first := s.peers[p.addr]; {
-	case first == p && p.rival != nil:
-		s.peers[p.addr] = p.rival
-		p.rival = nil
-	case first == p:
-		delete(s.peers, p.addr)
-	case first != nil && first.rival == p:
-		first.rival = nil
-	}
-	s.dropUnverified(p)
+	delete(s.peers, p.addr)
 	s.wheel.remove(p)
 	s.l.ids.give(p.conn.PeerID())
-	if p.verified {
-		s.l.admission.leave(p.addr.addr())
-	}
+	s.l.admission.leave(p.addr.addr())
 	p.conn.Release()
 	s.checkEmpty()
 }
@@ -394,15 +276,11 @@ func (s *udpShard) checkEmpty() {
 func (s *udpShard) stop() {
 	s.lock()
 	s.stopping = true
+	for w := s.handshakes.oldest; w != nil; w = s.handshakes.oldest {
+		s.forget(w)
+	}
 	for _, p := range s.peers {
-		if p.rival != nil {
-			s.remove(p.rival)
-		}
-		if p.verified {
-			p.end(ReasonShutdown)
-		} else {
-			s.remove(p)
-		}
+		p.end(ReasonShutdown)
 	}
 	s.checkEmpty()
 	s.mu.Unlock()
@@ -427,7 +305,7 @@ func (s *udpShard) schedule(p *udpPeer) {
 		return
 	}
 	d := p.conn.Deadline()
-	if !p.started && !p.ended && p.verified {
+	if !p.started && !p.ended {
 		d = min(d, p.initBy)
 	}
 	if d <= s.now {

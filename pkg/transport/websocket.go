@@ -39,7 +39,6 @@ func ListenWebSocket(addr string, cfg StreamConfig) (*WebSocketListener, error) 
 type webSocket struct {
 	*streamSession
 	dataCode ws.OpCode // of the frames that the protocol uses
-	max      int       // bytes of one message
 	query    photon.Init
 	// partial is a message whose last frame has not come; inMessage says that
 	// there is one.
@@ -86,18 +85,23 @@ func serveWebSocket(s *streamSession) {
 // upgraded sets up the connection for protocol p, which the handshake has settled.
 func (w *webSocket) upgraded(p photon.Protocol) {
 	w.info.Protocol = p
-	w.max = w.l.limits.MaxMessageSize
 	w.dataCode = ws.OpBinary
 	w.appendHead = appendBinaryHead
 	if p == photon.JSON {
 		w.dataCode = ws.OpText
 		w.appendHead = appendTextHead
-		// A limit below the default is somebody's will.
-		if w.max >= (Limits{}).WithDefaults().MaxMessageSize {
-			w.max = max(w.max, webSocketJSONMax)
-		}
 	}
 	w.goodbye = w.closeFrame
+}
+
+// max is the bound of one message in bytes.
+func (w *webSocket) max() int {
+	n := w.applied.MaxMessageSize
+	// A limit below the default is somebody's will.
+	if w.info.Protocol == photon.JSON && n >= defaultMessageSize {
+		n = max(n, webSocketJSONMax)
+	}
+	return n
 }
 
 // frame takes the frame at the start of b, which it unmasks, and returns its
@@ -118,8 +122,8 @@ func (w *webSocket) frame(b []byte) (n int, ok bool) {
 		w.malformed()
 		return 0, false
 	}
-	if h.Length > int64(w.max-len(w.partial)) {
-		w.Close(ReasonMessageTooBig)
+	if h.Length > int64(w.max()-len(w.partial)) {
+		w.exceed(ReasonMessageTooBig)
 		return 0, false
 	}
 	n = head + int(h.Length)

@@ -201,7 +201,7 @@ func TestAuthPost(t *testing.T) {
 		{"a number", Forms[3], int32(5), "", "", "", true},
 		{"too much", Forms[3], strings.Repeat("x", 40000)[:32769-2], "POST", "text/plain; charset=utf-8", strings.Repeat("x", 32767), false},
 		{"far too much", Forms[3], make([]byte, 40000), "", "", "", true},
-		{"custom type", Forms[3], gpbinary.ObjectArray{gpbinary.Custom{Code: 1, Data: []byte{1}}}, "", "", "", true},
+		{"custom type", Forms[3], gpbinary.ObjectArray{gpbinary.Custom{Code: 1, Data: []byte{1}}}, "POST", "application/json", `[{"$type":1,"$data":"AQ=="}]`, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

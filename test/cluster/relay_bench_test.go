@@ -56,7 +56,7 @@ func gameServer(t testing.TB, listen ...app.Listen) *app.Server {
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
-		games.Close()
+		_ = games.Close(context.Background())
 	})
 	return s
 }

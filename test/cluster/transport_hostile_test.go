@@ -319,6 +319,31 @@ func TestForgedDatagrams(t *testing.T) {
 	}
 }
 
+// Clients that connected in order, and then acknowledge what was never sent, ask
+// for the time without end and repeat old commands, cost little, and nobody
+// notices. wire W-7, W-23
+func TestNoiseOfConnectedClients(t *testing.T) {
+	up := Start(t, nil)
+	n := newNeighbours(t, up, "acks")
+	n.play(t)
+	before := heapHeld()
+	for i := range uint32(10) {
+		r := dialHostile(t, address(up.GameServer(), client.UDP), 2000+i)
+		defer r.sock.Close()
+		for k := range uint32(1000) {
+			ack := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, k*7), k)
+			r.datagram(1, byte(k%3)-1, 0, 0, ack)      // of channels FF, 0 and 1
+			r.datagram(16, byte(k%200), 0, 0, ack)     // of channels that do not exist, too
+			r.datagram(12, 0xFF, 1, 5+k, nil)          // FETCH_SERVER_TIME
+			r.datagram(6, 0, 1, 1, []byte("\xf3\x00")) // the init request again
+		}
+	}
+	n.play(t)
+	if more := heapHeld() - before; more > 10<<20 {
+		t.Errorf("%d bytes held", more)
+	}
+}
+
 // 100000 random frames and datagrams: nothing falls over, nothing is left. WJ-173, wire W-23
 func TestRandomFrames(t *testing.T) {
 	up := Start(t, nil)

@@ -20,12 +20,13 @@ import (
 // replay sends what official clients sent, datagram by datagram, and takes in
 // what a server of ours answers.
 type replay struct {
-	t        testing.TB
-	sock     net.Conn
-	peerID   uint16
-	messages [][]byte // of SEND_RELIABLE commands, once each
-	seen     map[uint64]bool
-	acks     map[string]bool // channel, sequence, time of what was acknowledged
+	t         testing.TB
+	sock      net.Conn
+	peerID    uint16
+	challenge uint32
+	messages  [][]byte // of SEND_RELIABLE commands, once each
+	seen      map[uint64]bool
+	acks      map[string]bool // channel, sequence, time of what was acknowledged
 }
 
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }

@@ -38,10 +38,11 @@ type cluster struct {
 	nameServer, master, gameServer, admin string // host:port: WebSocket, and HTTP
 }
 
-// startCluster returns when the cluster is ready for clients.
-func startCluster(ctx context.Context) (*cluster, error) {
+// startCluster returns when the cluster is ready for clients. further are flags
+// beside those for ports.
+func startCluster(ctx context.Context, further string) (*cluster, error) {
 	for try := 1; ; try++ {
-		c, err := launch()
+		c, err := launch(further)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +58,7 @@ func startCluster(ctx context.Context) (*cluster, error) {
 	}
 }
 
-func launch() (*cluster, error) {
+func launch(further string) (*cluster, error) {
 	ports, err := freePorts(15)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func launch() (*cluster, error) {
 		" --master.s2s=127.0.0.1:%d --admin.listen=127.0.0.1:%d --admin.grpc=127.0.0.1:%d"+
 		" --nameserver.listen.wss=:%d --master.listen.wss=:%d --gameserver.listen.wss=:%d",
 		ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6], ports[7], ports[8], ports[9], ports[10], ports[11],
-		ports[12], ports[13], ports[14])
+		ports[12], ports[13], ports[14]) + further
 	cmd := exec.Command("make", "run", "ARGS="+args)
 	for _, v := range os.Environ() {
 		// Settings of the one who runs the tests, and of the make around them, are not the newcomer's.

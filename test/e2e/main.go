@@ -53,7 +53,14 @@ func run(ctx context.Context) error {
 	if err := installPackages(ctx); err != nil {
 		return err
 	}
-	c, err := startCluster(ctx)
+	web := startWebService()
+	defer web.Close()
+	further, remove, err := webServiceSettings(web.URL)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	c, err := startCluster(ctx, further)
 	if err != nil {
 		return err
 	}

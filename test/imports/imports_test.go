@@ -20,11 +20,11 @@ const module = "github.com/boson-project/boson/"
 // floor or below. A new package is added here first.
 var floors = [][]string{
 	{"pkg/gpbinary", "pkg/gpjson", "pkg/photon", "pkg/secure", "pkg/enet"},
-	{"pkg/transport", "pkg/announce", "pkg/app", "pkg/auth", "pkg/client", "pkg/trace"},
-	{"pkg/room", "pkg/lobby", "pkg/lobby/sqlfilter"},
+	{"pkg/transport", "pkg/announce", "pkg/app", "pkg/auth", "pkg/client", "pkg/trace", "pkg/webcall", "pkg/webrpc"},
+	{"pkg/room", "pkg/lobby", "pkg/lobby/sqlfilter", "pkg/plugin", "pkg/plugin/host", "pkg/plugin/webhooks", "pkg/plugin/wasm", "pkg/plugin/wasm/guest", "pkg/plugin/store"},
 	{"pkg/s2s", "pkg/cluster", "pkg/admin"},
 	{"pkg/nameserver", "pkg/master", "pkg/gameserver", "pkg/config"},
-	{"pkg/daemon", "pkg/doctor", "pkg/bench"},
+	{"pkg/daemon", "pkg/doctor", "pkg/bench", "pkg/plugin/plugintest"},
 	{"cmd/nameserver", "cmd/master", "cmd/gameserver", "cmd/boson", "test/e2e", "test/fuzz", "test/cluster", "test/relay"},
 }
 

@@ -81,16 +81,6 @@ describe("connecting", { concurrency: true }, () => {
     await ann.connect();
   });
 
-  // WJ-113, LB-273
-  scenario("webRpc without a configured address is refused with a message", async (world) => {
-    const ann = await world.lobby("ann");
-    ann.client.webRpc("p/q", { a: 1 });
-    await ann.until("the answer comes", () => ann.rpcs.length === 1);
-    assert.equal(ann.rpcs[0].code, ErrorCode.InvalidOperationCode);
-    assert.ok(ann.rpcs[0].message);
-    assert.equal(ann.client.state(), State.JoinedLobby);
-  });
-
   // WJ-031, WJ-032
   scenario("the server clock of two clients of one server agrees", async (world) => {
     const [ann, bob] = await world.together("r", {}, "ann", "bob");

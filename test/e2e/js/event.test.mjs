@@ -185,6 +185,18 @@ describe("events", { concurrency: true }, () => {
     assert.deepEqual(cat.received(1), Array.from({ length: i }, (_, n) => n));
   });
 
+  // WJ-148
+  scenario("a room tells that something went wrong in it", async (world) => {
+    const [ann, bob] = await world.together("r", {}, "ann", "bob");
+    for (let i = 0; i <= 10_000; i++) ann.client.raiseEvent(1, i, { cache: AddToRoomCache });
+    for (const p of [ann, bob]) {
+      await p.until("the error information comes", () => p.infos.length > 0);
+      assert.equal(p.infos.length, 1);
+      assert.match(p.infos[0], /cache is full/);
+    }
+    await passed(ann, bob); // play goes on
+  });
+
   // WJ-006, WJ-149, LB-226
   scenario("a burst of 1000 events of two senders arrives in order", async (world) => {
     const [ann, bob, cat] = await world.together("r", {}, "ann", "bob", "cat");

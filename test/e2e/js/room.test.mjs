@@ -220,7 +220,7 @@ describe("rooms", { concurrency: true }, () => {
     await ann.create("r");
   });
 
-  // LB-168, LB-169: refused by the game server; the SDK is left on it and starts again.
+  // LB-168, LB-169, PL-60: refused by the game server; the SDK is left on it and starts again.
   for (const [what, options, code] of [
     ["a plugin that is not there", { plugins: ["NoSuch"] }, ErrorCode.PluginMismatch],
     ["two plugins", { plugins: ["Default", "Default"] }, ErrorCode.PluginMismatch],
@@ -232,6 +232,27 @@ describe("rooms", { concurrency: true }, () => {
       await ann.disconnect();
       await eventually("the name is free", async () => (await bob.answer(CreateGame, () => bob.client.createRoom("r"))).code === 0);
       await bob.until("the room is joined", () => bob.joined.length > 0);
+    });
+  }
+
+  // PL-57, PL-60: a room has its plugin for life, and who joins can insist on it.
+  for (const [what, plugins] of [
+    ["another plugin", ["NoSuch"]],
+    ["two plugins", ["Default", "Default"]],
+  ]) {
+    scenario(`joinRoom that demands ${what} is refused`, async (world) => {
+      const [ann, bob, cat] = await Promise.all(["ann", "bob", "cat"].map((id) => world.lobby(id)));
+      await bob.refusedInTheEnd(JoinGame, ErrorCode.PluginMismatch, () => bob.client.joinRoom("r", { createIfNotExists: true }, { plugins }));
+      await bob.disconnect();
+      await eventually("the name is free", async () => (await ann.answer(CreateGame, () => ann.client.createRoom("r"))).code === 0);
+      await ann.until("the room is joined", () => ann.joined.length > 0);
+      await cat.refusedInTheEnd(JoinGame, ErrorCode.PluginMismatch, () => cat.client.joinRoom("r", { createIfNotExists: true }, { plugins }));
+      assert.deepEqual(ann.actors, [1]);
+      assert.deepEqual(cat.joined, []);
+      await cat.disconnect();
+      await cat.connect();
+      await cat.join("r", { createIfNotExists: true }, { plugins: ["Default"] });
+      assert.deepEqual(cat.actors, [1, 2]);
     });
   }
 
