@@ -398,6 +398,9 @@ func (a *application) welcome(now time.Time, other *Master) {
 // publishClients tells the other masters how many clients are in which lobbies,
 // as far as that has changed.
 func (a *application) publishClients() {
+	if a.server.masters.alone() {
+		return // whoever comes is told what has changed since the last one left
+	}
 	var changed []s2s.LobbyCount
 	seen := 0
 	for id, n := range a.lobby.Clients() {
