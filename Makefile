@@ -8,7 +8,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 # For each fuzz target: a number of runs (with a time, the toolchain at times calls its own deadline a failure).
 FUZZTIME ?= 20000x
 
-.PHONY: run build test unit race e2e fuzz bench benchcmp lint proto cover check compose-up compose-down clean
+.PHONY: run build test unit race e2e fuzz bench benchcmp relay lint proto cover check compose-up compose-down clean
 
 run: ## a whole cluster in one process, ready for clients
 	$(GO) run ./cmd/boson up $(ARGS)
@@ -37,8 +37,25 @@ fuzz: ## a short fuzz of every decoder
 bench: ## benchmarks with allocations
 	$(GO) test -run '^$$' -bench . -benchmem $(BENCH) ./...
 
-benchcmp: ## compares old.txt and new.txt, two outputs of "make bench BENCH='-count 10'"
-	$(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260709024250-82a0b07e230d old.txt new.txt
+# The hot path: what an event meets on its way, without sockets.
+HOT := ReadTableRaiseEvent|AppendEventPasted|AppendContentEvent|ParseRaiseEvent|ParseMessage|RaiseEvent|Relay$$|Receive$$|FiberPost|CrewBurst|ManyRooms|RelayInMemory
+HOTPKGS := ./pkg/gpbinary ./pkg/gpjson ./pkg/photon ./pkg/enet ./pkg/room ./pkg/app ./pkg/gameserver ./test/cluster
+BASE ?= HEAD
+ROUNDS ?= 6
+BENCHSTAT := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260709024250-82a0b07e230d
+
+benchcmp: ## benchmarks of the hot path, the revision BASE against the working tree, in turns: make benchcmp BASE=main~1
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && mkdir $$tmp/base && git archive $(BASE) | tar -x -C $$tmp/base && \
+	for round in $$(seq $(ROUNDS)); do \
+		echo "round $$round of $(ROUNDS)"; \
+		for side in base head; do \
+			dir=$$PWD; if [ $$side = base ]; then dir=$$tmp/base; fi; \
+			(cd $$dir && $(GO) test -run '^$$' -bench '$(HOT)' -benchmem -benchtime 0.2s $(HOTPKGS)) >>$$tmp/$$side.txt || { tail -20 $$tmp/$$side.txt; exit 1; }; \
+		done; \
+	done && $(BENCHSTAT) base=$$tmp/base.txt head=$$tmp/head.txt
+
+relay: ## the relay against a plain UDP relay, the limits, 3000 players, idle clients: a table (two cores, some minutes)
+	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/relay ./test/relay && $(BIN)/relay compare $(ARGS)
 
 lint: ## formatting, vet, staticcheck; the import directions are a test (test/imports)
 	@out=$$(gofmt -l . | grep -v '\.pb\.go$$'); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi

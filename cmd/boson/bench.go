@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 
@@ -16,7 +17,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	var opt bench.Options
-	var transport, protocol, jsonFile, csvFile, svgFile string
+	var transport, protocol, scenario, from, jsonFile, csvFile, svgFile string
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Load a cluster with players in rooms and measure what becomes of their events",
@@ -26,8 +27,23 @@ how many arrived, how late, how many were missing, came twice or out of order, a
 how much CPU the load itself took - when that is near the cores it may use, it is
 the load that was measured and not the server.
 
+Scenarios:
+  rooms   all players raise events at a steady rate
+  bursts  all players of a room raise --burst reliable events at once, as when a
+          level is loaded, and then none until the rate is kept
+  idle    the players enter their rooms and stay connected
+  lobby   the players stay in the lobby; three of four times they ask the master
+          for a random room, the fourth for a new one
+  churn   the players enter rooms and leave again, each time from the name server
+          or master anew; --rate is how often a second each of them does
+
 Ends with exit code 1 when a reliable event is missing, any event came twice or out
-of order, or a connection was lost.`,
+of order, a question was refused, or a connection was lost.`,
+		Example: `  boson bench                                        the cluster on this machine
+  boson bench --server game.example:5058 --rooms 100 --players 4 --reliable --svg latency.svg
+  boson bench --transport ws --protocol json --json result.json
+  boson bench --scenario churn --players 50 --rate 0.5 --duration 1m
+  boson bench --scenario idle --rooms 2500 --players 4 --from 127.1.0.0/24`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var ok bool
@@ -35,7 +51,14 @@ of order, or a connection was lost.`,
 				return fmt.Errorf("unknown transport %q: udp, tcp, ws or wss", transport)
 			}
 			if opt.Protocol, ok = benchProtocols[protocol]; !ok {
-				return fmt.Errorf("unknown protocol %q: v16 or v18", protocol)
+				return fmt.Errorf("unknown protocol %q: v16, v18 or json", protocol)
+			}
+			opt.Scenario = bench.Scenario(scenario)
+			if from != "" {
+				var err error
+				if opt.From, err = netip.ParsePrefix(from); err != nil {
+					return fmt.Errorf("--from is no network: %w", err)
+				}
 			}
 			if opt.NameServer == "" && opt.Master == "" && opt.GameServer == "" {
 				opt.NameServer = benchNameServers[opt.Transport]
@@ -57,19 +80,24 @@ of order, or a connection was lost.`,
 	f.StringVar(&opt.Region, "region", "eu", "region to ask the name server for")
 	f.StringVar(&opt.AppID, "app", "bench", "AppId of the players")
 	f.StringVar(&opt.AppVersion, "app-version", "1.0", "AppVersion of the players")
+	f.StringVar(&scenario, "scenario", string(bench.Rooms), "what the players do: rooms, bursts, idle, lobby or churn")
 	f.IntVar(&opt.Rooms, "rooms", 8, "number of rooms")
 	f.IntVar(&opt.Players, "players", 8, "players per room")
-	f.Float64Var(&opt.Rate, "rate", 10, "events per second and player")
-	f.IntVar(&opt.Bytes, "bytes", 64, fmt.Sprintf("bytes of an event's content, at least %d", bench.MinBytes))
+	f.Float64Var(&opt.Rate, "rate", 0, "events, questions or visits per second and player (default 10, lobby 1, churn 0.2)")
+	f.IntVar(&opt.Burst, "burst", 0, "events that a player raises at once (default 1, bursts 20)")
+	f.IntVar(&opt.Bytes, "bytes", 64, fmt.Sprintf("bytes of an event's content, at least %d, JSON %d", bench.MinBytes, bench.MinBytesJSON))
 	f.BoolVar(&opt.Reliable, "reliable", false, "send events reliably")
 	f.BoolVar(&opt.Encrypt, "encrypt", false, "encrypt the events")
+	f.BoolVar(&opt.Insecure, "insecure", false, "accept any certificate on secure WebSockets")
 	f.StringVar(&transport, "transport", "udp", "udp, tcp, ws or wss")
-	f.StringVar(&protocol, "protocol", "v18", "serialization: v16 or v18")
+	f.StringVar(&protocol, "protocol", "v18", "serialization: v16, v18, or on WebSockets json")
+	f.StringVar(&from, "from", "", "network of this machine whose addresses the players connect from in turn, as 127.1.0.0/24")
 	f.DurationVar(&opt.Ramp, "ramp", 0, "time over which players connect (default 1ms per player)")
 	f.DurationVar(&opt.Warmup, "warmup", 0, "load before the measurement (default 1s)")
 	f.DurationVar(&opt.Duration, "duration", 0, "length of the measurement (default 10s)")
 	f.IntVar(&opt.Loops, "loops", 1, "goroutines that the rooms are spread over")
-	f.BoolVar(&opt.Plain, "plain", false, "on UDP a socket and goroutine per player, as pkg/client has them, instead of batched loops")
+	f.BoolVar(&opt.Plain, "plain", false, "goroutines per player, as pkg/client has them, instead of batched loops")
+	f.IntSliceVar(&opt.Servers, "pid", nil, "process id of a server on this machine, to tell its CPU and memory as well (Linux); may be repeated")
 	f.StringVar(&jsonFile, "json", "", "file for the result as JSON; - is standard output")
 	f.StringVar(&csvFile, "csv", "", "file for each second's figures as CSV; - is standard output")
 	f.StringVar(&svgFile, "svg", "", "file for a plot of latency over time; - is standard output")
@@ -80,7 +108,7 @@ var benchTransports = map[string]client.Transport{
 	"udp": client.UDP, "tcp": client.TCP, "ws": client.WebSocket, "wss": client.SecureWebSocket,
 }
 
-var benchProtocols = map[string]photon.Protocol{"v16": photon.GpBinaryV16, "v18": photon.GpBinaryV18}
+var benchProtocols = map[string]photon.Protocol{"v16": photon.GpBinaryV16, "v18": photon.GpBinaryV18, "json": photon.JSON}
 
 var benchNameServers = map[client.Transport]string{
 	client.UDP: "127.0.0.1:5058", client.TCP: "127.0.0.1:4533", client.WebSocket: "ws://127.0.0.1:9093", client.SecureWebSocket: "wss://127.0.0.1:19093",

@@ -119,10 +119,45 @@ func operatorCommands() []*cobra.Command {
 	closing.Flags().StringVar(&closeRoom.AppVersion, "app-version", "", "the room's AppVersion")
 	closing.Flags().StringVar(&closeRoom.Reason, "reason", "closed by an operator", "what the players are told")
 
-	all := []*cobra.Command{status, rooms, drain, closing}
+	all := []*cobra.Command{status, rooms, drain, closing, pluginsCommand(o)}
 	for _, c := range all {
 		c.Flags().StringVar(&o.address, "admin", "127.0.0.1:8089", "the server's admin.grpc address")
 		c.Flags().StringVar(&o.token, "token", os.Getenv("BOSON_ADMIN_TOKEN"), "the server's admin.token")
 	}
 	return all
+}
+
+// pluginsCommand lists drop-in plugins.
+func pluginsCommand(o *operator) *cobra.Command {
+	var reload bool
+	c := &cobra.Command{Use: "plugins", Short: "List the drop-in plugins of a game server (--reload: look at their directory first)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.call(cmd.Context(), func(ctx context.Context, c adminv1.AdminClient) error {
+				list := func() (*adminv1.PluginList, error) { return c.ListPlugins(ctx, &adminv1.ListPluginsRequest{}) }
+				if reload {
+					list = func() (*adminv1.PluginList, error) { return c.ReloadPlugins(ctx, &adminv1.ReloadPluginsRequest{}) }
+				}
+				r, err := list()
+				if err != nil {
+					return err
+				}
+				w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+				fmt.Fprintln(w, "PLUGIN\tVERSION\tMANIFEST\tSTATE\tROOMS\tERROR")
+				for _, p := range r.Plugins {
+					state := "older"
+					switch {
+					case p.Removed:
+						state = "ending"
+					case p.Active:
+						state = "active"
+					case p.Error != "":
+						state = "failed"
+					}
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", p.Name, p.Version, p.Manifest, state, p.Rooms, p.Error)
+				}
+				return w.Flush()
+			})
+		}}
+	c.Flags().BoolVar(&reload, "reload", false, "load what changed now, without waiting for the next look")
+	return c
 }

@@ -95,6 +95,31 @@ func TestRate(t *testing.T) {
 	})
 }
 
+// Who rejoins has not been forgiven; who joins anew is somebody else.
+func TestRateOfRejoiners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := plugintest.New(t, plugintest.Options{Factory: Factory{}, Config: plugin.Config{"messages": "1", "per": "1h"}})
+		defer s.Stop()
+		ann, bob := s.Client("ann"), s.Client("bob")
+		ann.Create("room", photon.Param(photon.ParamPlayerTTL, int32(60_000)))
+		bob.Join("room")
+		bob.Raise(EvChat, "1")
+		bob.Leave(true)
+		bob = s.Client("bob")
+		if r := bob.JoinMode("room", photon.RejoinOnly, photon.Param(photon.ParamActorNr, int32(2))); r.ReturnCode != 0 {
+			t.Fatalf("%+v", r)
+		}
+		refused(t, bob, "2", ReasonTooFast)
+		bob.Leave(false)
+		bob = s.Client("bob")
+		bob.Join("room")
+		bob.Raise(EvChat, "3")
+		if got := heard(bob, ann); len(got) != 2 || got[1] != "3" {
+			t.Errorf("ann heard %v", got)
+		}
+	})
+}
+
 func TestCheckConfig(t *testing.T) {
 	for key, bad := range map[string]string{"action": "shout", "messages": "0", "per": "10", "max_length": "long", "event": "200"} {
 		if err := (Factory{}).CheckConfig(plugin.Config{key: bad}); err == nil || !strings.HasPrefix(err.Error(), key+" is ") {

@@ -52,8 +52,7 @@ func wantTold(t *testing.T, c *plugintest.Client, want ...string) {
 
 func wantPhase(t *testing.T, c *plugintest.Client, want string) {
 	t.Helper()
-	r := c.Call(photon.OpGetProperties, photon.Param(photon.ParamProperties, byte(1)))
-	if phase, _ := r.Get(photon.ParamGameProperties).(*plugin.Table).Get(KeyPhase); phase != want {
+	if phase, _ := c.RoomProperties().Get(KeyPhase); phase != want {
 		t.Errorf("phase is %v, want %s", phase, want)
 	}
 }
@@ -119,6 +118,14 @@ func TestIdlePlayersAreThrownOut(t *testing.T) {
 		wantPhase(t, ann, Running)
 		time.Sleep(11 * time.Second)
 		ann.WaitGone()
+	})
+}
+
+func TestNobodyIsIdleAfterTheMatch(t *testing.T) {
+	bubble(t, plugin.Config{"players": "1", "countdown": "0s", "length": "5s", "idle": "10s"}, func(t *testing.T, s *plugintest.Server, ann *plugintest.Client) {
+		time.Sleep(time.Minute)
+		wantPhase(t, ann, Over)
+		wantTold(t, ann, "started 5", "ended")
 	})
 }
 

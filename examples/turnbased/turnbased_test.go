@@ -20,6 +20,9 @@ func table(t *testing.T, test func(t *testing.T, s *plugintest.Server, ann, bob 
 		ann, bob := s.Client("ann"), s.Client("bob")
 		ok(t, ann.Create("room", options...))
 		refused(t, ann, EvMove, int32(0)) // nobody to play with
+		if r := s.Client("ann").Join("room"); r.ReturnCode != photon.ReturnJoinFailedFoundActiveJoiner {
+			t.Errorf("ann against herself: %d %s", r.ReturnCode, r.Debug)
+		}
 		ok(t, bob.Join("room"))
 		test(t, s, ann, bob)
 	})
@@ -52,9 +55,7 @@ func moves(a, b *plugintest.Client, cells ...int32) {
 // wantState asks a client for the room's properties.
 func wantState(t *testing.T, c *plugintest.Client, board string, turn, winner int32) {
 	t.Helper()
-	r := c.Call(photon.OpGetProperties, photon.Param(photon.ParamProperties, byte(1)))
-	ok(t, r)
-	p := r.Get(photon.ParamGameProperties).(*plugin.Table)
+	p := c.RoomProperties()
 	for key, want := range map[string]any{keyBoard: board, keyTurn: turn, keyWinner: winner} {
 		if got, _ := p.Get(key); got != want {
 			t.Errorf("%s is %v, want %v", key, got, want)

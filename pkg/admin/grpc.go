@@ -26,6 +26,9 @@ type Backend interface {
 	Drain(on bool) (rooms int, err error)
 	// CloseRoom ends a room. ErrNoRoom: it is not here.
 	CloseRoom(app, version, name, reason string) error
+	// Plugins lists the drop-in plugins, after a look at their directory if reload
+	// is set, which can take seconds.
+	Plugins(reload bool) ([]*adminv1.Plugin, error)
 }
 
 // Errors of a Backend.
@@ -141,4 +144,20 @@ func (s *service) CloseRoom(_ context.Context, req *adminv1.CloseRoomRequest) (*
 		return nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
 	return &adminv1.CloseRoomResponse{}, nil
+}
+
+func (s *service) ListPlugins(context.Context, *adminv1.ListPluginsRequest) (*adminv1.PluginList, error) {
+	return s.plugins(false)
+}
+
+func (s *service) ReloadPlugins(context.Context, *adminv1.ReloadPluginsRequest) (*adminv1.PluginList, error) {
+	return s.plugins(true)
+}
+
+func (s *service) plugins(reload bool) (*adminv1.PluginList, error) {
+	list, err := s.backend.Plugins(reload)
+	if err != nil {
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	}
+	return &adminv1.PluginList{Plugins: list}, nil
 }

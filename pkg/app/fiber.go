@@ -6,13 +6,14 @@ import (
 )
 
 // Fiber runs messages one at a time and in order: a queue, one runner at a
-// time, a goroutine only while there is work. State that only the fiber's run
-// function touches needs no lock (design.md 3).
+// time, a goroutine only while there is work: one of its own, or of a Crew. State
+// that only the fiber's run function touches needs no lock (design.md 3).
 //
 // An idle fiber costs its struct and nothing else.
 type Fiber[T any] struct {
 	run   func(batch []T)
 	limit int
+	lane  *lane // nil: a goroutine of its own
 
 	mu      sync.Mutex
 	queue   []T
@@ -32,6 +33,13 @@ func NewFiber[T any](limit int, run func(batch []T)) *Fiber[T] {
 		limit = 65536
 	}
 	return &Fiber[T]{run: run, limit: limit}
+}
+
+// On has the fiber run on goroutines of a crew. It returns the fiber, and must be
+// called before the first Post.
+func (f *Fiber[T]) On(c *Crew) *Fiber[T] {
+	f.lane = c.lane()
+	return f
 }
 
 // Post queues a message. It never blocks and may be called from any goroutine,
@@ -54,7 +62,11 @@ func (f *Fiber[T]) post(v T, limit int) bool {
 	start := !f.running
 	f.running = true
 	f.mu.Unlock()
-	if start {
+	switch {
+	case !start:
+	case f.lane != nil:
+		f.lane.add(f)
+	default:
 		go f.loop()
 	}
 	return true

@@ -53,8 +53,15 @@ type Rules struct {
 	Versions []string
 	// Regions are the codes, in lower case, that clients may use; empty: all.
 	Regions []string
-	// MaxCCU instead of Options.MaxCCU; negative is no limit, 0 says nothing.
-	MaxCCU int
+	// Limits instead of those of Options; negative is no limit, 0 says nothing.
+	Limits
+}
+
+// Limits of one application, all its versions together; 0 is no limit.
+type Limits struct {
+	MaxCCU     int // players on masters and in rooms, in one region
+	MaxRooms   int // rooms in one region
+	MaxPlayers int // the largest MaxPlayers of a room
 }
 
 // Options of an Authenticator.
@@ -64,8 +71,8 @@ type Options struct {
 	Allow []string
 	// Rules by AppId.
 	Rules map[string]Rules
-	// MaxCCU is the limit of players of one application; 0 is none.
-	MaxCCU         int
+	// Limits of every application without others in its Rules.
+	Limits
 	Separation     Separation
 	AllowAnonymous bool
 	TokenLife      time.Duration
@@ -124,12 +131,16 @@ func (a *Authenticator) AllowsRegion(appID, code string) bool {
 	return len(allowed) == 0 || slices.Contains(allowed, code)
 }
 
-// MaxCCU is the application's limit of players; 0 is none.
-func (a *Authenticator) MaxCCU(appID string) int {
-	if n := a.opt.Rules[appID].MaxCCU; n != 0 {
-		return max(n, 0)
+// Limits returns what an application may have.
+func (a *Authenticator) Limits(appID string) Limits {
+	rule, general := a.opt.Rules[appID].Limits, a.opt.Limits
+	pick := func(rule, general int) int {
+		if rule != 0 {
+			return max(rule, 0)
+		}
+		return general
 	}
-	return a.opt.MaxCCU
+	return Limits{pick(rule.MaxCCU, general.MaxCCU), pick(rule.MaxRooms, general.MaxRooms), pick(rule.MaxPlayers, general.MaxPlayers)}
 }
 
 // AppKey names the virtual application whose players a user can meet.

@@ -3,17 +3,14 @@ package auth
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/gpbinary"
@@ -34,32 +31,39 @@ type HTTPOptions struct {
 	MaxConns int
 }
 
-// Bounds of one question and its answer, in bytes: thousands of questions may wait.
+// Bounds of what a client may send to a provider, in bytes: thousands of
+// questions may wait.
 const (
 	maxAuthParams = 8 << 10
 	maxAuthData   = 32 << 10
-	maxAnswer     = 64 << 10
 )
 
-// maxRedirects are followed, within the same host only: credentials go nowhere else.
-const maxRedirects = 3
+// parseParams reads parameter 216.
+func parseParams(params string) (url.Values, error) {
+	if len(params) > maxAuthParams {
+		return nil, photon.BadParam(photon.ParamClientAuthenticationParams, "has %d bytes, at most %d", len(params), maxAuthParams)
+	}
+	values, err := url.ParseQuery(strings.TrimPrefix(params, "?"))
+	if err != nil {
+		return nil, photon.BadParam(photon.ParamClientAuthenticationParams, "is not a URL-encoded query")
+	}
+	return values, nil
+}
 
-// httpProvider asks a web service (loadbalancing-auth.md 3.2).
+// httpProvider asks a web service that speaks Photon's form of custom
+// authentication (loadbalancing-auth.md 3.2).
 type httpProvider struct {
-	client *http.Client
-	base   *url.URL
-	keys   url.Values
+	service *service
+	base    *url.URL
+	keys    url.Values
 }
 
 // NewHTTP returns the provider for a web service. The error names what is wrong
 // with the options.
 func NewHTTP(opt HTTPOptions) (Provider, error) {
-	base, err := url.Parse(opt.URL)
+	base, err := parseURL(opt.URL)
 	if err != nil {
 		return nil, err
-	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, fmt.Errorf("%q is not an http or https URL", opt.URL)
 	}
 	keys, err := url.ParseQuery(base.RawQuery)
 	if err != nil {
@@ -68,23 +72,7 @@ func NewHTTP(opt HTTPOptions) (Provider, error) {
 	for k, v := range opt.Keys {
 		keys.Set(k, v)
 	}
-	base.Fragment = ""
-	return &httpProvider{
-		base: base, keys: keys,
-		client: &http.Client{
-			CheckRedirect: func(r *http.Request, via []*http.Request) error {
-				if len(via) > maxRedirects || r.URL.Host != base.Host || r.URL.Scheme != base.Scheme {
-					return errors.New("redirect to another host, or too many")
-				}
-				return nil
-			},
-			Transport: &http.Transport{
-				TLSClientConfig: &tls.Config{RootCAs: opt.RootCAs, MinVersion: tls.VersionTLS12},
-				MaxConnsPerHost: opt.MaxConns, MaxIdleConnsPerHost: max(opt.MaxConns, 2), IdleConnTimeout: time.Minute,
-				TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: maxAnswer, ForceAttemptHTTP2: true,
-			},
-		},
-	}, nil
+	return &httpProvider{service: newService(base, opt.RootCAs, opt.MaxConns), base: base, keys: keys}, nil
 }
 
 // Check implements Provider.
@@ -93,32 +81,18 @@ func (p *httpProvider) Check(ctx context.Context, login *Login) (*Verdict, error
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.client.Do(r)
-	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err // without the URL, which holds the credentials
-		}
-		return nil, fmt.Errorf("authentication service: %w", err)
-	}
-	defer resp.Body.Close()
-	switch s := resp.StatusCode; {
-	case s >= 200 && s <= 299:
-	case s >= 400 && s <= 499 && s != http.StatusRequestTimeout && s != http.StatusTooManyRequests:
+	status, body, err := p.service.call(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case status >= 200 && status <= 299:
+		return parseVerdict(body)
+	case refusal(status):
 		// The service refuses this client. It is there, so this is no reason to
 		// let the client in unchecked, nor to pause for all others.
-		return nil, app.Fail(photon.ReturnCustomAuthenticationFailed, fmt.Sprintf("the authentication service refused the request (HTTP %d)", s))
-	default:
-		return nil, fmt.Errorf("authentication service: HTTP %d", s)
+		return nil, app.Fail(photon.ReturnCustomAuthenticationFailed, fmt.Sprintf("the authentication service refused the request (HTTP %d)", status))
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
-		return nil, fmt.Errorf("authentication service: %w", err)
-	}
-	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("authentication service: answer is longer than %d bytes", maxAnswer)
-	}
-	return parseVerdict(body)
+	return nil, fmt.Errorf("authentication service: HTTP %d", status)
 }
 
 func (p *httpProvider) request(ctx context.Context, login *Login) (*http.Request, error) {
@@ -158,8 +132,6 @@ func (p *httpProvider) request(ctx context.Context, login *Login) (*http.Request
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("User-Agent", "Boson")
 	return r, nil
 }
 
@@ -167,12 +139,9 @@ func (p *httpProvider) request(ctx context.Context, login *Login) (*http.Request
 // without case, as many web frameworks do: a client can't put its own value
 // beside a configured secret.
 func (p *httpProvider) query(params string) (string, error) {
-	if len(params) > maxAuthParams {
-		return "", photon.BadParam(photon.ParamClientAuthenticationParams, "has %d bytes, at most %d", len(params), maxAuthParams)
-	}
-	own, err := url.ParseQuery(strings.TrimPrefix(params, "?"))
+	own, err := parseParams(params)
 	if err != nil {
-		return "", photon.BadParam(photon.ParamClientAuthenticationParams, "is not a URL-encoded query")
+		return "", err
 	}
 	configured := make([]string, 0, len(p.keys))
 	for k := range p.keys {

@@ -17,7 +17,8 @@ import (
 )
 
 // Provider knows the users of one ClientAuthenticationType
-// (loadbalancing-auth.md 3). NewHTTP makes the one for web services.
+// (loadbalancing-auth.md 3). NewProvider makes those that come with Boson; with
+// Register a program adds its own, for configurations to name.
 type Provider interface {
 	// Check asks about one login. It may block until ctx ends and is called from
 	// several goroutines. An error says that there is no verdict: the provider
@@ -37,8 +38,9 @@ type Login struct {
 
 // Result codes of providers; all others are failures too.
 const (
-	ResultIncomplete = 0
-	ResultSuccess    = 1
+	ResultIncomplete       = 0
+	ResultSuccess          = 1
+	ResultWrongCredentials = 2
 )
 
 // Verdict is a provider's answer. UserID, Nickname and Cookie count on success

@@ -175,8 +175,8 @@ func TestCloseEndsQuestions(t *testing.T) {
 // Rules of single applications.
 func TestRules(t *testing.T) {
 	a := New(Options{
-		Allow: []string{"plain"}, MaxCCU: 100, AllowAnonymous: true,
-		Rules: map[string]Rules{"strict": {Versions: []string{"1", "2"}, Regions: []string{"eu"}, MaxCCU: 5}, "free": {MaxCCU: -1}},
+		Allow: []string{"plain"}, Limits: Limits{MaxCCU: 100, MaxRooms: 10}, AllowAnonymous: true,
+		Rules: map[string]Rules{"strict": {Versions: []string{"1", "2"}, Regions: []string{"eu"}, Limits: Limits{MaxCCU: 5, MaxPlayers: 8}}, "free": {Limits: Limits{MaxCCU: -1}}},
 	})
 	defer a.Close()
 	for _, tt := range []struct {
@@ -191,8 +191,10 @@ func TestRules(t *testing.T) {
 			t.Errorf("%s %q: %d, want %d", tt.app, tt.version, got, tt.want)
 		}
 	}
-	if a.MaxCCU("plain") != 100 || a.MaxCCU("strict") != 5 || a.MaxCCU("free") != 0 {
-		t.Error("limits of players")
+	for app, want := range map[string]Limits{"plain": {100, 10, 0}, "strict": {5, 10, 8}, "free": {0, 10, 0}} {
+		if got := a.Limits(app); got != want {
+			t.Errorf("limits of %s: %+v, want %+v", app, got, want)
+		}
 	}
 	if !a.AllowsRegion("plain", "us") || !a.AllowsRegion("strict", "eu") || a.AllowsRegion("strict", "us") {
 		t.Error("regions")

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +28,11 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{opt: o, start: time.Now(), connect: newHistogram(), match: newHistogram()}
+	_, before, err := o.serversUse()
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	r := &run{memoryBefore: before, opt: o, start: time.Now(), connect: newHistogram(), match: newHistogram()}
 	defer func() {
 		for _, d := range r.drivers {
 			d.close()
@@ -36,9 +40,10 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 	}()
 	for i := range o.Loops {
 		c := newCounts(o.Warmup, o.Warmup+o.Duration)
+		c.text = o.Protocol == photon.JSON
 		var d driver = &peers{opt: &r.opt, counts: c, now: r.now}
-		if o.Transport == client.UDP && !o.Plain && !o.Encrypt && runtime.GOOS == "linux" {
-			if d, err = newUDPLoop(&r.opt, c, r.now); err != nil {
+		if loopTakes(&o) && o.Scenario != Lobby && o.Scenario != Churn {
+			if d, err = newLoop(&r.opt, c, r.now); err != nil {
 				return nil, fmt.Errorf("bench: %w", err)
 			}
 		}
@@ -48,10 +53,17 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 			r.rooms[i] = append(r.rooms[i], r.newRoom(n))
 		}
 	}
-	if err := r.enterAll(ctx); err != nil {
+	if o.Scenario == Lobby || o.Scenario == Churn {
+		return r.storm(ctx)
+	}
+	if err := r.enterAll(ctx, r.enter); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	return r.play(ctx, tmpl)
+	return r.play(ctx, func(ctx context.Context, i int, base time.Duration) error {
+		s := newSchedule(&r.opt, r.rooms[i], r.counts[i], tmpl)
+		s.base = base
+		return r.drivers[i].play(ctx, s)
+	})
 }
 
 // run is the state of Run.
@@ -61,6 +73,8 @@ type run struct {
 	drivers []driver
 	counts  []*counts
 	rooms   [][][]*player // by loop and room
+
+	memoryBefore int64 // of the servers
 
 	mu             sync.Mutex
 	connect, match histogram
@@ -72,13 +86,17 @@ type run struct {
 func (r *run) now() time.Duration { return time.Since(r.start) }
 
 func newTemplate(o *Options) (*template, error) {
-	content := make([]byte, o.Bytes)
-	copy(content, mark)
+	bin := make([]byte, o.Bytes)
+	copy(bin, mark)
+	var content any = bin
+	if o.Protocol == photon.JSON {
+		content = string(mark) + strings.Repeat("0", o.Bytes-len(mark))
+	}
 	msg, err := photon.AppendRequest(nil, o.Protocol, photon.OpRaiseEvent, client.RaiseEventParams(eventCode, content, nil))
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	return &template{msg: msg, at: bytes.Index(msg, mark)}, nil
+	return &template{msg: msg, at: bytes.Index(msg, mark), text: o.Protocol == photon.JSON}, nil
 }
 
 func (r *run) newRoom(n int) (players []*player) {
@@ -86,8 +104,11 @@ func (r *run) newRoom(n int) (players []*player) {
 	name := fmt.Sprintf("bench %x %d", r.start.UnixNano(), n)
 	for i := range r.opt.Players {
 		players = append(players, &player{
-			index: uint32(i), room: name, user: fmt.Sprintf("%s.%d", name, i), pairs: make([]pair, r.opt.Players),
+			index: uint32(i), room: name, user: fmt.Sprintf("%s.%d", name, i), from: r.opt.from(n*r.opt.Players + i),
 		})
+		if r.opt.raises() {
+			players[i].pairs = make([]pair, r.opt.Players)
+		}
 	}
 	return players
 }
@@ -96,7 +117,7 @@ func (r *run) newRoom(n int) (players []*player) {
 const maxEntering = 64
 
 // enterAll takes all players into their rooms, spread over the ramp.
-func (r *run) enterAll(ctx context.Context) error {
+func (r *run) enterAll(ctx context.Context, enter func(context.Context, driver, *player)) error {
 	total := r.opt.Rooms * r.opt.Players
 	gap := r.opt.Ramp / time.Duration(total)
 	slots := make(chan struct{}, maxEntering)
@@ -122,7 +143,7 @@ func (r *run) enterAll(ctx context.Context) error {
 				started++
 				wg.Go(func() {
 					defer func() { <-slots }()
-					r.enter(ctx, r.drivers[loop], room[i])
+					enter(ctx, r.drivers[loop], room[i])
 				})
 				r.mu.Lock()
 				joined, failed := r.joined, r.failed
@@ -149,6 +170,11 @@ func (r *run) enter(ctx context.Context, d driver, p *player) {
 	if err == nil {
 		err = d.enter(ctx, p, t)
 	}
+	r.entered(began, atMaster, err)
+}
+
+// entered counts a player's way in, or why it failed.
+func (r *run) entered(began, atMaster time.Time, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
@@ -160,18 +186,20 @@ func (r *run) enter(ctx context.Context, d driver, p *player) {
 	r.joined++
 }
 
-// play loads the servers.
-func (r *run) play(ctx context.Context, t *template) (*Result, error) {
+// play loads the servers: it runs load for each loop.
+func (r *run) play(ctx context.Context, load func(ctx context.Context, loop int, base time.Duration) error) (*Result, error) {
 	cpu, wall := cpuTime(), time.Now()
+	servers, _, err := r.opt.serversUse()
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
 	base := r.now()
 	for _, c := range r.counts {
 		c.from, c.to = c.from+base, c.to+base
 	}
 	errs := make(chan error, len(r.drivers))
-	for i, d := range r.drivers {
-		s := newSchedule(&r.opt, r.rooms[i], r.counts[i], t)
-		s.base = base
-		go func() { errs <- d.play(ctx, s) }()
+	for i := range r.drivers {
+		go func() { errs <- load(ctx, i, base) }()
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -196,6 +224,13 @@ func (r *run) play(ctx context.Context, t *template) (*Result, error) {
 		return nil, fmt.Errorf("bench: %w", failed)
 	}
 	res := r.result(intervals)
+	used, memory, err := r.opt.serversUse()
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	res.ServerSeconds = (used - servers).Seconds()
+	res.ServerCPU = float64(used-servers) / float64(time.Since(wall))
+	res.ServerMemory, res.ServerMemoryBefore = memory, r.memoryBefore
 	res.ClientCPU = float64(cpuTime()-cpu) / float64(time.Since(wall))
 	return res, nil
 }

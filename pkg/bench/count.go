@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -11,14 +12,53 @@ import (
 
 // mark starts the content of every event of a run; what follows is the sender's
 // index in the room (4), the event's number (4) and when it was due in ns since
-// the start (8).
+// the start (8). In JSON, where content is text, they are hexadecimal.
 var mark = []byte("BosonEvt")
 
-const (
-	senderAt = 8
-	numberAt = 12
-	dueAt    = 16
-)
+// stamp is what follows the mark.
+type stamp struct {
+	sender, number uint32
+	due            time.Duration
+}
+
+// stampBytes is a stamp's size; in JSON it is twice that.
+const stampBytes = 16
+
+// put writes the stamp after the mark at b.
+func (s stamp) put(b []byte, text bool) {
+	var raw [stampBytes]byte
+	binary.BigEndian.PutUint32(raw[0:], s.sender)
+	binary.BigEndian.PutUint32(raw[4:], s.number)
+	binary.BigEndian.PutUint64(raw[8:], uint64(s.due))
+	if text {
+		hex.Encode(b[len(mark):], raw[:])
+	} else {
+		copy(b[len(mark):], raw[:])
+	}
+}
+
+// find reads the stamp of a message.
+func find(msg []byte, text bool) (s stamp, ok bool) {
+	at := bytes.Index(msg, mark)
+	if at < 0 {
+		return s, false
+	}
+	b := msg[at+len(mark):]
+	var raw [stampBytes]byte
+	switch {
+	case text && len(b) >= 2*stampBytes:
+		if _, err := hex.Decode(raw[:], b[:2*stampBytes]); err != nil {
+			return s, false
+		}
+	case !text && len(b) >= stampBytes:
+		copy(raw[:], b)
+	default:
+		return s, false
+	}
+	return stamp{
+		binary.BigEndian.Uint32(raw[0:]), binary.BigEndian.Uint32(raw[4:]), time.Duration(binary.BigEndian.Uint64(raw[8:])),
+	}, true
+}
 
 // pair is what one receiver knows of one sender's events.
 type pair struct {
@@ -58,6 +98,8 @@ func newHistogram() *hdrhistogram.Histogram {
 
 // counts are what the players of one loop have seen.
 type counts struct {
+	text bool // stamps are text
+
 	mu         sync.Mutex
 	from, to   time.Duration // of due times that are measured
 	sent       int64
@@ -80,31 +122,35 @@ func newCounts(from, to time.Duration) *counts {
 
 // receive takes an event in at now. mu is held.
 func (c *counts) receive(pairs []pair, msg []byte, now time.Duration) {
-	at := bytes.Index(msg, mark)
-	if at < 0 || len(msg)-at < MinBytes {
+	s, ok := find(msg, c.text)
+	if !ok || s.sender >= uint32(len(pairs)) {
 		c.foreign++
 		return
 	}
-	b := msg[at:]
-	sender := binary.BigEndian.Uint32(b[senderAt:])
-	if sender >= uint32(len(pairs)) {
-		c.foreign++
-		return
-	}
-	switch pairs[sender].take(binary.BigEndian.Uint32(b[numberAt:])) {
+	switch pairs[s.sender].take(s.number) {
 	case duplicate:
 		c.duplicates++
 		return
 	case late:
 		c.disorder++
 	}
+	c.answer(s.due, now)
+}
+
+// answer counts an event that came, or an answer to a question. mu is held.
+func (c *counts) answer(due, now time.Duration) {
 	c.arrived++
 	c.intervalN++
-	due := time.Duration(binary.BigEndian.Uint64(b[dueAt:]))
 	if now >= c.from && now < c.to {
 		c.measured++
 	}
-	latency := int64(max(now-due, 0))
+	c.record(due, now)
+}
+
+// record counts the latency of what was due and came at now. mu is held.
+func (c *counts) record(due, now time.Duration) {
+	// What is above the histogram's range is its highest value.
+	latency := min(int64(max(now-due, 0)), c.latency.HighestTrackableValue())
 	if due >= c.from && due < c.to {
 		_ = c.latency.RecordValue(latency)
 	}
@@ -113,15 +159,13 @@ func (c *counts) receive(pairs []pair, msg []byte, now time.Duration) {
 
 // template is an encoded request whose content is made anew for each event.
 type template struct {
-	msg []byte
-	at  int // of the mark
+	msg  []byte
+	at   int // of the mark
+	text bool
 }
 
 // fill writes an event into dst, which has the template's size.
 func (t *template) fill(dst []byte, sender, number uint32, due time.Duration) {
 	copy(dst, t.msg)
-	b := dst[t.at:]
-	binary.BigEndian.PutUint32(b[senderAt:], sender)
-	binary.BigEndian.PutUint32(b[numberAt:], number)
-	binary.BigEndian.PutUint64(b[dueAt:], uint64(due))
+	stamp{sender, number, due}.put(dst[t.at:], t.text)
 }

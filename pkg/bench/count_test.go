@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/boson-project/boson/pkg/client"
 	"github.com/boson-project/boson/pkg/photon"
 )
 
@@ -65,13 +67,23 @@ func TestOptionsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Options){
-		"no address":         func(o *Options) { o.Master = "" },
-		"too few bytes":      func(o *Options) { o.Bytes = MinBytes - 1 },
-		"too many players":   func(o *Options) { o.Rooms, o.Players = 60001, 1 },
-		"negative rooms":     func(o *Options) { o.Rooms = -1 },
-		"negative rate":      func(o *Options) { o.Rate = -1 },
-		"negative duration":  func(o *Options) { o.Duration = -1 },
-		"JSON has no bytes":  func(o *Options) { o.Protocol = photon.JSON },
+		"no address":               func(o *Options) { o.Master = "" },
+		"too few bytes":            func(o *Options) { o.Bytes = MinBytes - 1 },
+		"too many players":         func(o *Options) { o.Rooms, o.Players = 60001, 1 },
+		"negative rooms":           func(o *Options) { o.Rooms = -1 },
+		"negative rate":            func(o *Options) { o.Rate = -1 },
+		"negative duration":        func(o *Options) { o.Duration = -1 },
+		"JSON without a WebSocket": func(o *Options) { o.Protocol = photon.JSON },
+		"JSON with too few bytes": func(o *Options) {
+			o.Protocol, o.Transport, o.Bytes = photon.JSON, client.WebSocket, MinBytesJSON-1
+		},
+		"encrypted JSON":       func(o *Options) { o.Protocol, o.Transport, o.Encrypt = photon.JSON, client.WebSocket, true },
+		"unknown scenario":     func(o *Options) { o.Scenario = "x" },
+		"lobby without master": func(o *Options) { o.Scenario, o.Master, o.GameServer = Lobby, "", "x" },
+		"addresses of client.Peer": func(o *Options) {
+			o.Plain, o.From = true, netip.MustParsePrefix("127.1.0.0/24")
+		},
+		"negative burst":     func(o *Options) { o.Burst = -1 },
 		"loops below nought": func(o *Options) { o.Loops = -1 },
 	} {
 		o := good

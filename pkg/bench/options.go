@@ -9,6 +9,8 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/boson-project/boson/pkg/client"
@@ -16,7 +18,33 @@ import (
 )
 
 // MinBytes is the smallest content of an event: its mark, number and due time.
-const MinBytes = 24
+// MinBytesJSON is the same for JSON, which has them as text.
+const (
+	MinBytes     = 24
+	MinBytesJSON = 40
+)
+
+// Scenario says what the players do.
+type Scenario string
+
+const (
+	// Rooms: all players raise events at a steady rate. The default.
+	Rooms Scenario = "rooms"
+	// Bursts: all players of a room raise Burst reliable events at once, as when a
+	// level is loaded, and then none until the rate is kept.
+	Bursts Scenario = "bursts"
+	// Idle: the players enter their rooms and do nothing but stay connected.
+	Idle Scenario = "idle"
+	// Lobby: the players stay in the lobby and ask the master for random rooms and
+	// new ones at a steady rate.
+	Lobby Scenario = "lobby"
+	// Churn: the players enter rooms and leave again, each time anew from the name
+	// server or master, at a steady rate.
+	Churn Scenario = "churn"
+)
+
+// Scenarios are all there are.
+var Scenarios = []Scenario{Rooms, Bursts, Idle, Lobby, Churn}
 
 // Options of a run. One of the three addresses is needed; zero fields take their
 // defaults.
@@ -29,19 +57,32 @@ type Options struct {
 	// AppID and AppVersion of the players. Default "bench" and "1.0".
 	AppID, AppVersion string
 
+	// Scenario. Default Rooms.
+	Scenario Scenario
 	// Rooms with Players each. Default 8 and 8.
 	Rooms, Players int
-	// Rate of events per second and player. Default 10.
+	// Rate of events, questions (Lobby) or ways into a room (Churn) per second and
+	// player. Default 10; 1 for Lobby, 0.2 for Churn. It means nothing for Idle.
 	Rate float64
+	// Burst is how many events a player raises at once. Default 1; 20 for Bursts.
+	Burst int
 	// Bytes of an event's content, at least MinBytes. Default 64.
 	Bytes int
 	// Reliable events must all arrive, once and in order.
 	Reliable bool
 	// Encrypt the events.
-	Encrypt   bool
+	Encrypt bool
+	// Insecure has secure WebSockets take any certificate, as one that a server made
+	// for itself.
+	Insecure  bool
 	Transport client.Transport
-	// Protocol is GpBinaryV16 or GpBinaryV18, the default.
+	// Protocol is GpBinaryV16, GpBinaryV18, the default, or on WebSockets JSON.
 	Protocol photon.Protocol
+	// From is a network of this machine that the players' connections come from,
+	// its addresses in turn; without one the system chooses. A loopback network
+	// ("127.1.0.0/24") lets one machine have more players than ports. Only for
+	// players in batched loops.
+	From netip.Prefix
 
 	// Ramp is the time over which players connect. Default 1 ms per player.
 	Ramp time.Duration
@@ -51,9 +92,12 @@ type Options struct {
 	Duration time.Duration
 	// Loops is the number of goroutines that the rooms are spread over. Default 1.
 	Loops int
-	// Plain runs UDP players on client.Peer, a socket and goroutine each, instead
-	// of the batched loops.
+	// Plain runs players on client.Peer, goroutines for each, instead of the batched
+	// loops that Linux has for everything but encrypted events and secure WebSockets.
 	Plain bool
+	// Servers are the process ids of servers on this machine, whose use of CPU and
+	// memory goes into the result. Linux only.
+	Servers []int
 	// Progress is called about once a second from Run's goroutine; may be nil.
 	Progress func(Progress)
 }
@@ -79,9 +123,20 @@ func (o Options) withDefaults() (Options, error) {
 	def(&o.Players, 8)
 	def(&o.Bytes, 64)
 	def(&o.Loops, 1)
+	if o.Scenario == "" {
+		o.Scenario = Rooms
+	}
+	if o.Rate == 0 {
+		o.Rate = map[Scenario]float64{Lobby: 1, Churn: 0.2}[o.Scenario]
+	}
 	if o.Rate == 0 {
 		o.Rate = 10
 	}
+	if o.Scenario == Bursts {
+		def(&o.Burst, 20)
+		o.Reliable = true
+	}
+	def(&o.Burst, 1)
 	if o.Region == "" {
 		o.Region = "eu"
 	}
@@ -114,14 +169,54 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("bench: %d rooms of %d players: must be 1 to 60000 players", o.Rooms, o.Players)
 	case o.Rate <= 0 || o.Rate > 1e6:
 		return o, fmt.Errorf("bench: %g events per second", o.Rate)
-	case o.Bytes < MinBytes || o.Bytes > 100_000:
-		return o, fmt.Errorf("bench: %d bytes: must be %d to 100000", o.Bytes, MinBytes)
-	case o.Protocol == photon.JSON:
-		return o, errors.New("bench: events are bytes, which JSON has no form for")
+	case !slices.Contains(Scenarios, o.Scenario):
+		return o, fmt.Errorf("bench: scenario %q: must be one of %v", o.Scenario, Scenarios)
+	case o.Bytes < o.minBytes() || o.Bytes > 100_000:
+		return o, fmt.Errorf("bench: %d bytes: must be %d to 100000", o.Bytes, o.minBytes())
+	case o.Burst < 1 || o.Burst > 10000:
+		return o, fmt.Errorf("bench: bursts of %d events: must be 1 to 10000", o.Burst)
+	case o.Protocol == photon.JSON && o.Transport != client.WebSocket && o.Transport != client.SecureWebSocket:
+		return o, errors.New("bench: JSON needs a WebSocket")
+	case o.Protocol == photon.JSON && o.Encrypt:
+		return o, errors.New("bench: JSON events can't be encrypted")
+	case o.Scenario == Lobby && o.NameServer == "" && o.Master == "":
+		return o, errors.New("bench: a lobby needs a name server or master")
+	case o.From.IsValid() && (!loopTakes(&o) || o.Scenario == Lobby || o.Scenario == Churn):
+		return o, errors.New("bench: client addresses can only be chosen for players in batched loops")
 	case o.Duration < 0 || o.Ramp < 0 || o.Loops < 1:
 		return o, errors.New("bench: durations and loops must not be negative")
 	}
 	return o, nil
+}
+
+// raises says whether the scenario's players raise events.
+func (o *Options) raises() bool { return o.Scenario == Rooms || o.Scenario == Bursts }
+
+func (o *Options) minBytes() int {
+	if o.Protocol == photon.JSON {
+		return MinBytesJSON
+	}
+	return MinBytes
+}
+
+// from is the address that player n connects from.
+func (o *Options) from(n int) netip.Addr {
+	if !o.From.IsValid() {
+		return netip.Addr{}
+	}
+	// The first and the last address are not for hosts.
+	hosts := 1
+	if free := o.From.Addr().BitLen() - o.From.Bits(); free >= 2 {
+		hosts = 1<<min(free, 16) - 2
+	}
+	a := o.From.Masked().Addr()
+	if hosts > 1 {
+		a = a.Next()
+	}
+	for range n % hosts {
+		a = a.Next()
+	}
+	return a
 }
 
 func (o *Options) delivery() photon.Delivery {
@@ -130,4 +225,16 @@ func (o *Options) delivery() photon.Delivery {
 		d.Mode = photon.Reliable
 	}
 	return d
+}
+
+// serversUse is what the servers have used, all together.
+func (o *Options) serversUse() (cpu time.Duration, memory int64, err error) {
+	for _, pid := range o.Servers {
+		c, m, err := ProcessUse(pid)
+		if err != nil {
+			return 0, 0, err
+		}
+		cpu, memory = cpu+c, memory+m
+	}
+	return cpu, memory, nil
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -17,7 +18,7 @@ type peers struct {
 	now    func() time.Duration
 
 	mu   sync.Mutex
-	all  []*client.Peer
+	all  map[*client.Peer]struct{}
 	lost error
 	over bool
 }
@@ -43,8 +44,21 @@ func (d *peers) enter(ctx context.Context, p *player, t ticket) error {
 		return err
 	}
 	d.mu.Lock()
-	d.all = append(d.all, peer)
+	if d.all == nil {
+		d.all = map[*client.Peer]struct{}{}
+	}
+	d.all[peer] = struct{}{}
 	d.mu.Unlock()
+	p.link = peerLink{peer}
+	if err := d.join(ctx, peer, t); err != nil {
+		d.drop(peer)
+		return err
+	}
+	return nil
+}
+
+// join takes a connected peer into its room.
+func (d *peers) join(ctx context.Context, peer *client.Peer, t ticket) error {
 	if d.opt.Encrypt {
 		if err := peer.EstablishEncryption(ctx); err != nil {
 			return err
@@ -54,21 +68,36 @@ func (d *peers) enter(ctx context.Context, p *player, t ticket) error {
 		op     photon.OpCode
 		params photon.Params
 	}{{photon.OpAuthenticate, t.auth}, {photon.OpJoinGame, t.join}} {
-		r, err := peer.Operation(ctx, step.op, step.params)
-		if err == nil {
-			err = r.Err()
-		}
-		if err != nil {
+		if _, err := operation(ctx, peer, step.op, step.params); err != nil {
 			return err
 		}
 	}
-	p.link = peerLink{peer}
 	return nil
+}
+
+// leave takes a player out of its room again and ends its connection.
+func (d *peers) leave(ctx context.Context, p *player) error {
+	peer := p.link.(peerLink).Peer
+	_, err := operation(ctx, peer, photon.OpLeave, nil)
+	d.drop(peer)
+	return err
+}
+
+// drop ends a player's connection.
+func (d *peers) drop(peer *client.Peer) {
+	d.mu.Lock()
+	delete(d.all, peer)
+	d.mu.Unlock()
+	peer.Close()
 }
 
 func (d *peers) fail(p *player, end error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var ended *client.DisconnectError
+	if errors.As(end, &ended) && ended.Cause == client.DisconnectByClientLogic {
+		return
+	}
 	if d.lost == nil && !d.over {
 		d.lost = fmt.Errorf("player %s: %w", p.user, end)
 	}
@@ -107,10 +136,10 @@ func (d *peers) close() {
 	d.over = true
 	all := d.all
 	d.mu.Unlock()
-	for _, p := range all {
+	for p := range all {
 		p.Disconnect()
 	}
-	for _, p := range all {
+	for p := range all {
 		p.Close()
 	}
 }

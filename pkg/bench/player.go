@@ -2,8 +2,10 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/boson-project/boson/pkg/client"
@@ -16,8 +18,9 @@ type player struct {
 	index  uint32 // in its room
 	room   string
 	user   string
-	number uint32 // of its next event
-	pairs  []pair // by sender
+	number uint32     // of its next event
+	pairs  []pair     // by sender
+	from   netip.Addr // of its connection; may be invalid
 	link   link
 }
 
@@ -48,6 +51,37 @@ type ticket struct {
 
 var reliably = photon.Delivery{Mode: photon.Reliable}
 
+// reachMaster connects a player to the master, from the name server if there is
+// one. auth is what a game server takes of it; the token in r, if there is one, is
+// worth more.
+func (o *Options) reachMaster(ctx context.Context, p *player) (ms *client.Peer, r *client.Response, auth photon.Params, err error) {
+	auth = o.who(p)
+	master := o.Master
+	if o.NameServer != "" {
+		region := append(auth[:len(auth):len(auth)], photon.Param(photon.ParamRegion, o.Region))
+		ns, r, err := o.greet(ctx, o.NameServer, region)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("name server: %w", err)
+		}
+		ns.Disconnect()
+		if master, auth, err = next(r); err != nil {
+			return nil, nil, nil, fmt.Errorf("name server: %w", err)
+		}
+	}
+	if ms, r, err = o.greet(ctx, master, auth); err != nil {
+		return nil, nil, nil, fmt.Errorf("master: %w", err)
+	}
+	return ms, r, auth, nil
+}
+
+// who are the parameters of a player's first authentication.
+func (o *Options) who(p *player) photon.Params {
+	return photon.Params{
+		photon.Param(photon.ParamAppVersion, o.AppVersion), photon.Param(photon.ParamApplicationID, o.AppID),
+		photon.Param(photon.ParamUserID, p.user),
+	}
+}
+
 // route takes a player to the master, and returns what it needs to enter its
 // room on a game server. atMaster is when it had arrived at the master.
 func (o *Options) route(ctx context.Context, p *player) (t ticket, atMaster time.Time, err error) {
@@ -55,39 +89,20 @@ func (o *Options) route(ctx context.Context, p *player) (t ticket, atMaster time
 		photon.Param(photon.ParamRoomName, p.room), photon.Param(photon.ParamJoinMode, byte(photon.CreateIfNotExists)),
 	}
 	t.join = append(join[:2:2], photon.Param(photon.ParamBroadcast, true), photon.Param(photon.ParamCleanupCacheOnLeave, true))
-	who := photon.Params{
-		photon.Param(photon.ParamAppVersion, o.AppVersion), photon.Param(photon.ParamApplicationID, o.AppID),
-		photon.Param(photon.ParamUserID, p.user),
-	}
 	if o.GameServer != "" {
-		t.address, t.auth = o.GameServer, who
+		t.address, t.auth = o.GameServer, o.who(p)
 		return t, time.Now(), nil
 	}
-	master, auth := o.Master, who
-	if o.NameServer != "" {
-		region := append(who[:len(who):len(who)], photon.Param(photon.ParamRegion, o.Region))
-		ns, r, err := o.greet(ctx, o.NameServer, region)
-		if err != nil {
-			return t, atMaster, fmt.Errorf("name server: %w", err)
-		}
-		ns.Disconnect()
-		if master, auth, err = next(r); err != nil {
-			return t, atMaster, fmt.Errorf("name server: %w", err)
-		}
-	}
-	ms, r, err := o.greet(ctx, master, auth)
+	ms, r, auth, err := o.reachMaster(ctx, p)
 	if err != nil {
-		return t, atMaster, fmt.Errorf("master: %w", err)
+		return t, atMaster, err
 	}
 	defer ms.Disconnect()
 	atMaster = time.Now()
 	if token, ok := r.Value(photon.ParamToken); ok {
 		auth = photon.Params{photon.Param(photon.ParamToken, token)}
 	}
-	if r, err = ms.Operation(ctx, photon.OpJoinGame, join); err == nil {
-		err = r.Err()
-	}
-	if err != nil {
+	if r, err = operation(ctx, ms, photon.OpJoinGame, join); err != nil {
 		return t, atMaster, fmt.Errorf("master: %w", err)
 	}
 	if _, ok := r.Value(photon.ParamToken); !ok {
@@ -120,10 +135,7 @@ func (o *Options) greet(ctx context.Context, address string, auth photon.Params)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := p.Operation(ctx, photon.OpAuthenticate, auth)
-	if err == nil {
-		err = r.Err()
-	}
+	r, err := operation(ctx, p, photon.OpAuthenticate, auth)
 	if err != nil {
 		p.Disconnect()
 		return nil, nil, err
@@ -132,5 +144,9 @@ func (o *Options) greet(ctx context.Context, address string, auth photon.Params)
 }
 
 func (o *Options) peerOptions() client.Options {
-	return client.Options{Transport: o.Transport, Protocol: o.Protocol, AppID: o.AppID}
+	c := client.Options{Transport: o.Transport, Protocol: o.Protocol, AppID: o.AppID}
+	if o.Insecure {
+		c.TLS = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // on request, for self-signed certificates
+	}
+	return c
 }

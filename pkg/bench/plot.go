@@ -17,6 +17,16 @@ const (
 	plotFont              = `font-family="sans-serif" font-size="12"`
 )
 
+// subject is what the plot is about.
+func (r *Result) subject() string {
+	switch r.Scenario {
+	case Lobby, Churn:
+		return fmt.Sprintf("%s, %d players x %g/s: %.0f answers/s", r.Scenario, r.Rooms*r.Players, r.Rate, r.DeliveriesPerSecond)
+	default:
+		return fmt.Sprintf("%d rooms x %d players x %g events/s x %d bytes: %.0f deliveries/s", r.Rooms, r.Players, r.Rate, r.Bytes, r.DeliveriesPerSecond)
+	}
+}
+
 // WriteSVG draws latency over time, on a logarithmic scale.
 func (r *Result) WriteSVG(w io.Writer) error {
 	low, high, end := math.Inf(1), 0.0, 1.0
@@ -36,8 +46,7 @@ func (r *Result) WriteSVG(w io.Writer) error {
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">`+"\n", plotWidth, plotHeight, plotWidth, plotHeight)
-	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/><text x="%d" y="24" %s>latency, %d rooms x %d players x %g events/s x %d bytes: %.0f deliveries/s</text>`+"\n",
-		plotLeft, plotFont, r.Rooms, r.Players, r.Rate, r.Bytes, r.DeliveriesPerSecond)
+	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/><text x="%d" y="24" %s>latency, %s</text>`+"\n", plotLeft, plotFont, r.subject())
 	for d := bottom; d <= top; d++ {
 		ms := math.Pow(10, d)
 		fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end" %s>%g ms</text>`+"\n",

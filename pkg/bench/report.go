@@ -38,15 +38,16 @@ type Interval struct {
 
 // Result is what a run measured.
 type Result struct {
-	Rooms     int     `json:"rooms"`
-	Players   int     `json:"players_per_room"`
-	Rate      float64 `json:"events_per_second_and_player"`
-	Bytes     int     `json:"bytes"`
-	Reliable  bool    `json:"reliable"`
-	Encrypt   bool    `json:"encrypted"`
-	Transport string  `json:"transport"`
-	Protocol  string  `json:"protocol"`
-	Seconds   float64 `json:"seconds"`
+	Scenario  Scenario `json:"scenario"`
+	Rooms     int      `json:"rooms"`
+	Players   int      `json:"players_per_room"`
+	Rate      float64  `json:"events_per_second_and_player"`
+	Bytes     int      `json:"bytes"`
+	Reliable  bool     `json:"reliable"`
+	Encrypt   bool     `json:"encrypted"`
+	Transport string   `json:"transport"`
+	Protocol  string   `json:"protocol"`
+	Seconds   float64  `json:"seconds"`
 
 	// Sent events and Deliveries of them, each counted once, of the whole run.
 	Sent       int64 `json:"sent"`
@@ -68,10 +69,30 @@ type Result struct {
 	Matchmaking Latency `json:"matchmaking"`
 	// ClientCPU is what the load itself used, in cores.
 	ClientCPU float64 `json:"client_cpu_cores"`
+	// ServerCPU is what Options.Servers used while they were loaded, in cores, and
+	// ServerMemory what they had at the load's end, in bytes; before the players
+	// came it was ServerMemoryBefore.
+	ServerCPU          float64 `json:"server_cpu_cores,omitempty"`
+	ServerMemory       int64   `json:"server_memory,omitempty"`
+	ServerMemoryBefore int64   `json:"server_memory_before,omitempty"`
+	// ServerSeconds is CPU time, what ServerCPU is made of.
+	ServerSeconds float64 `json:"server_cpu_seconds,omitempty"`
 	// Lost is the first connection that ended too early; may be empty.
 	Lost string `json:"lost_connection,omitempty"`
+	// Questions are what was asked in the scenarios Lobby and Churn; Sent and
+	// Deliveries then count questions and answers. FirstError of them may be empty.
+	Questions  []Question `json:"questions,omitempty"`
+	FirstError string     `json:"first_error,omitempty"`
 
 	Intervals []Interval `json:"intervals"`
+}
+
+// Question is what players of a storm asked, or did, over and over.
+type Question struct {
+	Name    string  `json:"name"`
+	Asked   int64   `json:"asked"`
+	Failed  int64   `json:"failed"`
+	Latency Latency `json:"latency"`
 }
 
 // interval closes the present interval of all loops.
@@ -94,10 +115,12 @@ func (r *run) interval(since time.Duration) Interval {
 func (r *run) result(intervals []Interval) *Result {
 	o := &r.opt
 	res := &Result{
-		Rooms: o.Rooms, Players: o.Players, Rate: o.Rate, Bytes: o.Bytes, Reliable: o.Reliable, Encrypt: o.Encrypt,
+		Scenario: o.Scenario, Rooms: o.Rooms, Players: o.Players, Rate: o.Rate, Bytes: o.Bytes, Reliable: o.Reliable, Encrypt: o.Encrypt,
 		Transport: o.Transport.String(), Protocol: o.Protocol.String(), Seconds: o.Duration.Seconds(),
 		Connect: latencyOf(r.connect), Matchmaking: latencyOf(r.match), Intervals: intervals,
-		OfferedPerSecond: float64(o.Rooms*o.Players*(o.Players-1)) * o.Rate,
+	}
+	if o.raises() {
+		res.OfferedPerSecond = float64(o.Rooms*o.Players*(o.Players-1)) * o.Rate
 	}
 	all := newHistogram()
 	for _, c := range r.counts {
@@ -136,11 +159,16 @@ func (r *Result) Failure() error {
 	case r.Disorder > 0:
 		return fmt.Errorf("%d deliveries came out of order", r.Disorder)
 	}
+	for _, q := range r.Questions {
+		if q.Failed > 0 {
+			return fmt.Errorf("%d of %d failed; the first: %s", q.Failed, q.Asked, r.FirstError)
+		}
+	}
 	return nil
 }
 
 // WriteText writes the result for people.
-func (r *Result) WriteText(w io.Writer) error {
+func (r *Result) WriteText(w io.Writer) (err error) {
 	mode := "unreliable"
 	if r.Reliable {
 		mode = "reliable"
@@ -148,7 +176,35 @@ func (r *Result) WriteText(w io.Writer) error {
 	line := func(l Latency) string {
 		return fmt.Sprintf("p50 %.3g ms   p90 %.3g ms   p99 %.3g ms   p99.9 %.3g ms   max %.3g ms", l.P50, l.P90, l.P99, l.P999, l.Max)
 	}
-	_, err := fmt.Fprintf(w, `%d rooms x %d players, %g events/s each of %d bytes, %s, %s, %s
+	if r.ServerMemory > 0 {
+		defer func() {
+			const mega = 1 << 20
+			if err == nil {
+				_, err = fmt.Fprintf(w, "  servers      %.2f cores   %.1f MiB, %.1f MiB before the players came\n",
+					r.ServerCPU, float64(r.ServerMemory)/mega, float64(r.ServerMemoryBefore)/mega)
+			}
+		}()
+	}
+	what := fmt.Sprintf("%d rooms x %d players, %s, %s", r.Rooms, r.Players, r.Transport, r.Protocol)
+	switch r.Scenario {
+	case Idle:
+		_, err := fmt.Fprintf(w, "%s, idle for %g s\n  connect      %s\n  matchmaking  %s\n  this client  %.2f cores\n",
+			what, r.Seconds, line(r.Connect), line(r.Matchmaking), r.ClientCPU)
+		return err
+	case Lobby, Churn:
+		if _, err := fmt.Fprintf(w, "%s, %s, %g/s each\n  answers      %.0f/s of %.0f/s offered\n",
+			what, r.Scenario, r.Rate, r.DeliveriesPerSecond, r.OfferedPerSecond); err != nil {
+			return err
+		}
+		for _, q := range r.Questions {
+			if _, err := fmt.Fprintf(w, "  %-15s %d, %d failed   %s\n", q.Name, q.Asked, q.Failed, line(q.Latency)); err != nil {
+				return err
+			}
+		}
+		_, err := fmt.Fprintf(w, "  connect      %s\n  matchmaking  %s\n  this client  %.2f cores\n", line(r.Connect), line(r.Matchmaking), r.ClientCPU)
+		return err
+	}
+	_, err = fmt.Fprintf(w, `%d rooms x %d players, %g events/s each of %d bytes, %s, %s, %s
   deliveries   %.0f/s of %.0f/s offered
   latency      %s
   missing      %d of %d (%.3g %%)   duplicates %d   out of order %d   not sent %d

@@ -2,6 +2,8 @@ package bench
 
 import (
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/boson-project/boson/pkg/client"
@@ -11,12 +13,17 @@ import (
 // schedule says when each player of a loop raises its next event. All have the
 // same rate, so that they take turns: the n-th event of the loop is due at
 // n/(rate*players), and rooms send evenly over time.
+//
+// With bursts it is the rooms that take turns: all their players raise all events
+// of a burst at once.
 type schedule struct {
-	players  []*player
+	players  []*player // room by room with bursts, else one of each room in turn
 	counts   *counts
 	template *template
 	delivery photon.Delivery
-	period   float64       // ns between two events of the loop
+	room     int           // players in a room
+	unit     int64         // events that are due at the same time
+	period   float64       // ns between two units
 	base     time.Duration // of the run's time: the load begins
 	end      time.Duration
 	n        int64
@@ -35,17 +42,35 @@ const (
 // newSchedule interleaves the players of the rooms, so that a room's players are
 // due evenly spread.
 func newSchedule(o *Options, rooms [][]*player, c *counts, t *template) *schedule {
-	s := &schedule{counts: c, template: t, delivery: o.delivery(), end: o.Warmup + o.Duration}
-	for i := range o.Players {
-		for _, r := range rooms {
-			s.players = append(s.players, r[i])
+	s := &schedule{counts: c, template: t, delivery: o.delivery(), end: o.Warmup + o.Duration, room: o.Players, unit: 1}
+	if o.Burst > 1 {
+		s.players = slices.Concat(rooms...)
+		s.unit = int64(o.Burst * o.Players)
+	} else {
+		for i := range o.Players {
+			for _, r := range rooms {
+				s.players = append(s.players, r[i])
+			}
 		}
 	}
-	s.period = float64(time.Second) / o.Rate / float64(len(s.players))
+	s.period = float64(time.Second) / o.Rate / float64(len(s.players)) * float64(s.unit)
+	if !o.raises() {
+		s.n = 1
+		s.period = math.MaxInt64 / 2
+	}
 	return s
 }
 
-func (s *schedule) due() time.Duration { return s.base + time.Duration(float64(s.n)*s.period) }
+// next is the event that is due next.
+func (s *schedule) next() (*player, time.Duration) {
+	turn := s.n / s.unit
+	due := s.base + time.Duration(float64(turn)*s.period)
+	if s.unit == 1 {
+		return s.players[turn%int64(len(s.players))], due
+	}
+	first := turn * int64(s.room) % int64(len(s.players))
+	return s.players[first+s.n%s.unit%int64(s.room)], due
+}
 
 // burst is how many events are sent before a loop looks at what came in.
 const burst = 64
@@ -55,19 +80,23 @@ const burst = 64
 func (s *schedule) step(now time.Duration, buf []byte) (wait time.Duration, err error) {
 	sent, refused := int64(0), int64(0)
 	for range burst {
-		due := s.due()
-		if due >= s.base+s.end {
-			if s.ended == 0 {
+		p, due := s.next()
+		if end := s.base + s.end; due >= end {
+			switch {
+			case now < end:
+				wait = end - now
+			case s.ended == 0:
 				s.ended = now
+				fallthrough
+			default:
+				wait = time.Millisecond
 			}
-			wait = time.Millisecond
 			break
 		}
 		if due > now {
 			wait = due - now
 			break
 		}
-		p := s.players[s.n%int64(len(s.players))]
 		s.n++
 		s.template.fill(buf, p.index, p.number, due)
 		switch err := p.link.send(buf, s.delivery); {
@@ -84,7 +113,7 @@ func (s *schedule) step(now time.Duration, buf []byte) (wait time.Duration, err 
 		s.counts.mu.Lock()
 		s.counts.sent += sent
 		s.counts.refused += refused
-		s.counts.expected += sent * int64(len(s.players[0].pairs)-1)
+		s.counts.expected += sent * int64(s.room-1)
 		s.counts.mu.Unlock()
 	}
 	return wait, nil

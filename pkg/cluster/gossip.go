@@ -154,6 +154,11 @@ func (g *Gossip) SetState(s State) error {
 	return g.update(func(self *Node) { self.State = s })
 }
 
+// SetFull tells the others which applications are full on this master.
+func (g *Gossip) SetFull(full []uint64) error {
+	return g.update(func(self *Node) { self.Full = full })
+}
+
 // update changes what this server says of itself and waits until gossip has
 // told somebody.
 func (g *Gossip) update(change func(*Node)) error {

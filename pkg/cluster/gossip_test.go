@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -283,6 +284,24 @@ func TestMetaFits(t *testing.T) {
 	}
 	if got, err := parseMeta(n.ID, append(b, "later version"...)); err != nil || !got.Equal(&n) {
 		t.Errorf("%+v, %v", got, err)
+	}
+	// Full applications take what is left, and at most MaxFull.
+	for i := range uint64(100) {
+		n.Full = append(n.Full, HashApp(fmt.Sprint("app", i)))
+	}
+	for _, version := range []string{"1", "", strings.Repeat("x", 100)} {
+		n.Version = version
+		b, err := n.appendMeta(nil)
+		if err != nil || len(b) > MaxMetaSize {
+			t.Fatalf("%d bytes, %v", len(b), err)
+		}
+		got, err := parseMeta(n.ID, b)
+		if err != nil || len(got.Full) > MaxFull || !slices.Equal(got.Full, n.Full[:len(got.Full)]) || version != n.Version {
+			t.Errorf("%d of the full applications, %v", len(got.Full), err)
+		}
+		if left := MaxMetaSize - len(b); len(got.Full) < MaxFull && left >= 8 {
+			t.Errorf("%d of the full applications although %d bytes are left", len(got.Full), left)
+		}
 	}
 	n.Version = strings.Repeat("x", MaxMetaSize)
 	if _, err := n.appendMeta(nil); err == nil {

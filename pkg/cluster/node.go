@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 )
@@ -74,6 +75,10 @@ type Node struct {
 	// tells a server from an earlier life of the same id.
 	Generation int64
 
+	// Full are hashes (HashApp) of the AppIds that have as many players as they may
+	// on this master, at most MaxFull.
+	Full []uint64
+
 	// leaving is true in the last words of a server that exits cleanly: gossip
 	// itself does not tell a goodbye from a death.
 	leaving bool
@@ -83,11 +88,21 @@ type Node struct {
 func (n *Node) Equal(o *Node) bool {
 	return n.ID == o.ID && n.Role == o.Role && n.State == o.State && n.Cluster == o.Cluster &&
 		n.Region == o.Region && n.S2S == o.S2S && n.Admin == o.Admin && n.Version == o.Version &&
-		n.Generation == o.Generation && maps.Equal(n.Addresses, o.Addresses)
+		n.Generation == o.Generation && maps.Equal(n.Addresses, o.Addresses) && slices.Equal(n.Full, o.Full)
 }
 
 // MaxMetaSize is the most that gossip carries per server, in bytes.
 const MaxMetaSize = 512
+
+// MaxFull is the most full applications that a master tells of.
+const MaxFull = 16
+
+// HashApp returns the number that stands for an AppId in Node.Full (FNV-1a).
+func HashApp(appID string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(appID)) // never fails
+	return h.Sum64()
+}
 
 const (
 	metaFormat       = 1
@@ -101,7 +116,8 @@ var errMeta = errors.New("cluster: node metadata is malformed")
 // appendMeta writes all of n but its id, which gossip carries itself:
 //
 //	format 01 | role | state | generation int64 BE | texts: cluster, region, s2s,
-//	admin, version | number of addresses | texts: transport, address, ...
+//	admin, version | number of addresses | texts: transport, address, ... |
+//	number of full applications | hashes uint64 BE
 //
 // A text is a uvarint length and that many bytes. Later versions add at the end.
 func (n *Node) appendMeta(b []byte) ([]byte, error) {
@@ -121,6 +137,12 @@ func (n *Node) appendMeta(b []byte) ([]byte, error) {
 	b = append(b, byte(len(n.Addresses)))
 	for _, k := range slices.Sorted(maps.Keys(n.Addresses)) {
 		b = appendText(appendText(b, k), n.Addresses[k])
+	}
+	// What doesn't fit is left out: the master refuses players itself.
+	full := n.Full[:max(0, min(len(n.Full), MaxFull, (MaxMetaSize-1-len(b)+start)/8))]
+	b = append(b, byte(len(full)))
+	for _, h := range full {
+		b = binary.BigEndian.AppendUint64(b, h)
 	}
 	if size := len(b) - start; size > MaxMetaSize {
 		return nil, fmt.Errorf("cluster: names and addresses of the node take %d bytes, at most %d", size, MaxMetaSize)
@@ -168,6 +190,11 @@ func parseMeta(id string, b []byte) (Node, error) {
 			return Node{}, errMeta
 		}
 		n.Addresses[k] = v
+	}
+	if len(b) > 0 && int(b[0]) <= (len(b)-1)/8 { // else of a version without it
+		for i := range int(b[0]) {
+			n.Full = append(n.Full, binary.BigEndian.Uint64(b[1+8*i:]))
+		}
 	}
 	return n, nil
 }

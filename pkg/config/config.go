@@ -4,7 +4,10 @@
 package config
 
 import (
+	"crypto/x509"
 	"time"
+
+	"github.com/boson-project/boson/pkg/auth"
 )
 
 // Config is everything that can be set. Default returns it with every default
@@ -58,19 +61,23 @@ type Apps struct {
 	AllowAnonymous  bool          `yaml:"allow_anonymous" doc:"let clients in that bring no custom authentication"`
 	Tokenless       bool          `yaml:"tokenless" doc:"game servers take clients that bring no token, with the user id they claim"`
 	TokenLife       time.Duration `yaml:"token_life" doc:"how long a token is valid"`
-	MaxCCU          int           `yaml:"max_ccu" doc:"players of one application at once; 0: no limit"`
+	MaxCCU          int           `yaml:"max_ccu" doc:"players of one application at once, in one region; 0: no limit"`
+	MaxRooms        int           `yaml:"max_rooms" doc:"rooms of one application at once, in one region; 0: no limit"`
+	MaxPlayers      int           `yaml:"max_players" doc:"the largest MaxPlayers of a room, and that of rooms whose clients set none; 0: no limit"`
 	MaxEmptyRoomTTL time.Duration `yaml:"max_empty_room_ttl" doc:"the longest EmptyRoomTTL a client may ask for"`
 	Rules           []AppRules    `yaml:"rules" doc:"what is different for single applications; those named here may connect"`
-	Auth            Auth          `yaml:"auth" doc:"custom authentication: web services that know the users"`
+	Auth            Auth          `yaml:"auth" doc:"custom authentication: web services and platforms that know the users"`
 }
 
 // AppRules are the rules of one application.
 type AppRules struct {
-	AppID    string    `yaml:"app_id" doc:"AppId"`
-	Versions []string  `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
-	Regions  string    `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
-	MaxCCU   int       `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
-	Limits   AppLimits `yaml:"limits" doc:"instead of limits.*, for clients that have authenticated for the application; 0: as there"`
+	AppID      string    `yaml:"app_id" doc:"AppId"`
+	Versions   []string  `yaml:"versions" doc:"AppVersions that may connect; empty: any"`
+	Regions    string    `yaml:"regions" doc:"region codes that its clients may use, separated by semicolons; empty: all"`
+	MaxCCU     int       `yaml:"max_ccu" doc:"instead of apps.max_ccu; -1: no limit"`
+	MaxRooms   int       `yaml:"max_rooms" doc:"instead of apps.max_rooms; -1: no limit"`
+	MaxPlayers int       `yaml:"max_players" doc:"instead of apps.max_players; -1: no limit"`
+	Limits     AppLimits `yaml:"limits" doc:"instead of limits.*, for clients that have authenticated for the application; 0: as there"`
 	// WebRPCURL and WebRPCHeaders go together: a secret of one service is none of another's business.
 	WebRPCURL     string   `yaml:"web_rpc_url" doc:"instead of web_rpc.base_url and its headers; off: no WebRpc"`
 	WebRPCHeaders []string `yaml:"web_rpc_headers" doc:"headers for web_rpc_url"`
@@ -100,7 +107,7 @@ type WebRPC struct {
 
 // Auth configures custom authentication.
 type Auth struct {
-	Providers         []AuthProvider `yaml:"providers" doc:"one web service per ClientAuthenticationType"`
+	Providers         []AuthProvider `yaml:"providers" doc:"who knows the users, one provider per ClientAuthenticationType"`
 	AllowUnconfigured bool           `yaml:"allow_unconfigured" doc:"let clients in whose type has no provider, as who they claim to be"`
 	OwnUserIDs        bool           `yaml:"own_user_ids" doc:"ignore user ids that clients choose; those of the providers count, or random ones"`
 	MaxConcurrent     int            `yaml:"max_concurrent" doc:"requests to one provider at once"`
@@ -111,15 +118,34 @@ type Auth struct {
 	MaxBackoff        time.Duration  `yaml:"max_backoff" doc:"the longest pause; the first takes one second"`
 }
 
-// AuthProvider is one web service.
+// AuthProvider is one provider. auth.Settings says more of each kind.
 type AuthProvider struct {
-	Type int    `yaml:"type" doc:"ClientAuthenticationType, 0 to 254; 0 is Custom"`
-	URL  string `yaml:"url" doc:"http or https URL to ask"`
-	// Keys are secrets at times: a reason to keep the file from others.
-	Keys map[string]string `yaml:"keys" doc:"keys and values sent with every request; they win over a client's"`
+	Kind string `yaml:"kind" doc:"http (a web service of your own, the default), steam, facebook, oculus, epic, openid or static"`
+	Type int    `yaml:"type" doc:"ClientAuthenticationType, 0 to 254; 0 is Custom, or that of the platform"`
+	URL  string `yaml:"url" doc:"http or https URL to ask; of openid: where the issuer's keys are; platforms have their own"`
+	// Keys and Secret are a reason to keep the file from others.
+	Keys   map[string]string `yaml:"keys" doc:"http: keys and values sent with every request; they win over a client's"`
+	AppID  string            `yaml:"app_id" doc:"platforms: the game's id there; openid: the audience of the tokens"`
+	Secret string            `yaml:"secret" doc:"steam: Web API key; facebook and oculus: app secret"`
+	Issuer string            `yaml:"issuer" doc:"openid: issuer of the tokens"`
+	Refuse []string          `yaml:"refuse" doc:"steam: turn away users with vac_ban, publisher_ban, or whose game is borrowed"`
+	Users  map[string]string `yaml:"users" doc:"static: each user's secret, as it is or as sha256: and its hash; clients bring user and token"`
 	// RejectIfUnavailable is true when nil.
 	RejectIfUnavailable *bool  `yaml:"reject_if_unavailable" doc:"refuse clients while the service does not answer (true) or let them in (false)"`
 	CA                  string `yaml:"ca" doc:"file (PEM) with certificates to trust instead of the system's"`
+}
+
+// Make returns the provider and its ClientAuthenticationType. Errors begin with
+// the setting's name. It reads no file: roots is what CA names.
+func (p *AuthProvider) Make(roots *x509.CertPool, maxConns int) (auth.Provider, byte, error) {
+	provider, typ, err := auth.NewProvider(auth.Settings{
+		Kind: p.Kind, URL: p.URL, Keys: p.Keys, AppID: p.AppID, Secret: p.Secret, Issuer: p.Issuer,
+		Refuse: p.Refuse, Users: p.Users, RootCAs: roots, MaxConns: maxConns,
+	})
+	if p.Type != 0 {
+		typ = byte(p.Type)
+	}
+	return provider, typ, err
 }
 
 // Limits mirrors transport.Limits.
@@ -167,11 +193,12 @@ type Policy struct {
 // tells clients to connect to. They are two settings because NAT, containers
 // and clouds make them differ.
 type Endpoints struct {
-	UDP string `yaml:"udp" doc:"host:port to listen on; empty: off"`
-	TCP string `yaml:"tcp" doc:"host:port to listen on; empty: off"`
-	WS  string `yaml:"ws" doc:"host:port to listen on for WebSocket; empty: off"`
-	WSS string `yaml:"wss" doc:"host:port to listen on for secure WebSocket; empty: off"`
-	TLS string `yaml:"tls" doc:"host:port to listen on for TCP in TLS; empty: off. Clients are told of it only where tcp is off"`
+	UDP    string `yaml:"udp" doc:"host:port to listen on; empty: off"`
+	TCP    string `yaml:"tcp" doc:"host:port to listen on; empty: off"`
+	WS     string `yaml:"ws" doc:"host:port to listen on for WebSocket; empty: off"`
+	WSS    string `yaml:"wss" doc:"host:port to listen on for secure WebSocket; empty: off"`
+	TLS    string `yaml:"tls" doc:"host:port to listen on for TCP in TLS; empty: off. Clients are told of it only where tcp is off"`
+	AltUDP string `yaml:"alt_udp" doc:"host:port of a second UDP listener, for clients that are set to alternative ports: they replace the port of every address that they are told, with 27000 on name servers, 27001 on masters, 27002 on game servers; empty: off"`
 	// HTTP is for those who look for the long polling of old.
 	HTTP string `yaml:"http" doc:"host:port for plain HTTP: answers browsers' region pings, and 404 to clients of the obsolete long polling (6060 to 6063); empty: off"`
 }
@@ -189,7 +216,7 @@ type Announce struct {
 // NameServer configures the name server.
 type NameServer struct {
 	Listen       Endpoints `yaml:"listen" doc:"where the name server listens"`
-	Regions      []Region  `yaml:"regions" doc:"the masters of all regions, one entry each, where gossip is off; clients are spread over those of a region that answer; empty: the one of this file, by master.announce and master.listen"`
+	Regions      []Region  `yaml:"regions" doc:"the masters of all regions, one entry each, where gossip is off; clients are spread over those of a region that answer; empty: the one of this file, by master.announce and master.listen. With boson up: of the other regions"`
 	AllowRegions string    `yaml:"allow_regions" doc:"region codes that clients may use, separated by semicolons; empty: all"`
 }
 
@@ -210,6 +237,10 @@ type Master struct {
 	DrainTimeout       time.Duration `yaml:"drain_timeout" doc:"how long clients may stay after a stop was asked for, where another master takes over"`
 	LostHold           time.Duration `yaml:"lost_hold" doc:"how long rooms of a lost game server stay known, should it come back"`
 	ListInterval       time.Duration `yaml:"list_interval" doc:"time between two room list updates"`
+	ListLimit          int           `yaml:"list_limit" doc:"rooms in a room list, and changed rooms in one update of it"`
+	GameListLimit      int           `yaml:"game_list_limit" doc:"rooms in the answer to a search of an SQL lobby (GetGameList)"`
+	MaxLobbies         int           `yaml:"max_lobbies" doc:"lobbies of one application and version"`
+	LobbyStatsLimit    int           `yaml:"lobby_stats_limit" doc:"lobbies in lobby statistics, the fullest; 0: all"`
 	StatsInterval      time.Duration `yaml:"stats_interval" doc:"time between two application statistics events"`
 	LobbyStatsInterval time.Duration `yaml:"lobby_stats_interval" doc:"time between two lobby statistics events"`
 }
@@ -245,6 +276,7 @@ func Default() *Config {
 		Master: Master{
 			Listen: Endpoints{UDP: ":5055", TCP: ":4530", WS: ":9090"},
 			S2S:    "127.0.0.1:4520", DrainTimeout: 5 * time.Second, LostHold: 60 * time.Second, ListInterval: time.Second,
+			ListLimit: 500, GameListLimit: 100, MaxLobbies: 10000,
 			StatsInterval: 5 * time.Second, LobbyStatsInterval: 60 * time.Second,
 		},
 		GameServer: GameServer{

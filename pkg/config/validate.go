@@ -37,6 +37,14 @@ func (c *Config) Validate() error {
 	if err := c.Plugins.validate(); err != nil {
 		return err
 	}
+	for name, n := range map[string]int{"list_limit": c.Master.ListLimit, "game_list_limit": c.Master.GameListLimit, "max_lobbies": c.Master.MaxLobbies} {
+		if n < 1 {
+			return fmt.Errorf("master.%s is %d, want at least 1", name, n)
+		}
+	}
+	if c.Master.LobbyStatsLimit < 0 {
+		return fmt.Errorf("master.lobby_stats_limit is %d, want 0 for all, or more", c.Master.LobbyStatsLimit)
+	}
 	if c.Cluster.Name == "" {
 		return fmt.Errorf("cluster.name is empty")
 	}
@@ -70,7 +78,7 @@ func (c *Config) Validate() error {
 	}
 	listening := map[string]Endpoints{"nameserver": c.NameServer.Listen, "master": c.Master.Listen, "gameserver": c.GameServer.Listen}
 	for role, e := range listening {
-		addresses[role+".listen.tls"], addresses[role+".listen.http"] = e.TLS, e.HTTP
+		addresses[role+".listen.tls"], addresses[role+".listen.http"], addresses[role+".listen.alt_udp"] = e.TLS, e.HTTP, e.AltUDP
 	}
 	for name, a := range addresses {
 		if a == "" {
@@ -97,6 +105,11 @@ func (c *Config) Validate() error {
 }
 
 func (a *Apps) validate() error {
+	for name, n := range map[string]int{"max_ccu": a.MaxCCU, "max_rooms": a.MaxRooms, "max_players": a.MaxPlayers} {
+		if n < 0 {
+			return fmt.Errorf("apps.%s is %d, want 0 for no limit, or more", name, n)
+		}
+	}
 	for i, r := range a.Rules {
 		if r.AppID == "" {
 			return fmt.Errorf("apps.rules[%d].app_id is empty", i)
@@ -114,16 +127,19 @@ func (a *Apps) validate() error {
 			return fmt.Errorf("apps.rules[%d].limits: max_message_size and max_queued_bytes can't be negative", i)
 		}
 	}
+	var types []byte
 	for i, p := range a.Auth.Providers {
 		if p.Type < 0 || p.Type > 254 {
 			return fmt.Errorf("apps.auth.providers[%d].type is %d, want 0 to 254", i, p.Type)
 		}
-		if slices.ContainsFunc(a.Auth.Providers[:i], func(o AuthProvider) bool { return o.Type == p.Type }) {
-			return fmt.Errorf("apps.auth.providers[%d].type %d stands there twice", i, p.Type)
+		_, typ, err := p.Make(nil, 0)
+		if err != nil {
+			return fmt.Errorf("apps.auth.providers[%d].%w", i, err)
 		}
-		if !isWeb(p.URL) {
-			return fmt.Errorf("apps.auth.providers[%d].url is %q, want an http or https URL", i, p.URL)
+		if slices.Contains(types, typ) {
+			return fmt.Errorf("apps.auth.providers[%d].type %d stands there twice", i, typ)
 		}
+		types = append(types, typ)
 	}
 	for name, n := range map[string]int{"max_concurrent": a.Auth.MaxConcurrent, "max_queued": a.Auth.MaxQueued, "max_errors": a.Auth.MaxErrors} {
 		if n < 1 {

@@ -32,10 +32,12 @@ func newAuthenticator(cfg *config.Config, custom auth.Custom) (*auth.Authenticat
 	}
 	rules := make(map[string]auth.Rules, len(cfg.Apps.Rules))
 	for _, r := range cfg.Apps.Rules {
-		rules[r.AppID] = auth.Rules{Versions: r.Versions, Regions: regionCodes(r.Regions), MaxCCU: r.MaxCCU}
+		rules[r.AppID] = auth.Rules{Versions: r.Versions, Regions: regionCodes(r.Regions),
+			Limits: auth.Limits{MaxCCU: r.MaxCCU, MaxRooms: r.MaxRooms, MaxPlayers: r.MaxPlayers}}
 	}
 	return auth.New(auth.Options{
-		Keys: keys, Allow: cfg.Apps.Allow, Rules: rules, MaxCCU: cfg.Apps.MaxCCU,
+		Keys: keys, Allow: cfg.Apps.Allow, Rules: rules,
+		Limits:         auth.Limits{MaxCCU: cfg.Apps.MaxCCU, MaxRooms: cfg.Apps.MaxRooms, MaxPlayers: cfg.Apps.MaxPlayers},
 		Separation:     auth.Separation(cfg.Apps.Separation),
 		AllowAnonymous: cfg.Apps.AllowAnonymous, TokenLife: cfg.Apps.TokenLife,
 		Cluster: cfg.Cluster.Name, Region: strings.ToLower(cfg.Cluster.Region), Custom: custom,
@@ -59,13 +61,12 @@ func customAuth(cfg config.Auth, log zerolog.Logger) (auth.Custom, error) {
 		if err != nil {
 			return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].ca: %w", i, err)
 		}
-		opt := auth.HTTPOptions{URL: p.URL, Keys: p.Keys, MaxConns: cfg.MaxConcurrent, RootCAs: roots}
-		provider, err := auth.NewHTTP(opt)
+		provider, typ, err := p.Make(roots, cfg.MaxConcurrent)
 		if err != nil {
-			return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].url: %w", i, err)
+			return auth.Custom{}, fmt.Errorf("apps.auth.providers[%d].%w", i, err)
 		}
 		custom.Providers = append(custom.Providers, auth.Configured{
-			Type: byte(p.Type), Provider: provider, RejectIfUnavailable: p.RejectIfUnavailable == nil || *p.RejectIfUnavailable,
+			Type: typ, Provider: provider, RejectIfUnavailable: p.RejectIfUnavailable == nil || *p.RejectIfUnavailable,
 		})
 	}
 	return custom, nil

@@ -135,3 +135,12 @@ func (o backend) CloseRoom(appID, version, name, reason string) error {
 	}
 	return nil
 }
+
+// Plugins implements admin.Backend.
+func (o backend) Plugins(reload bool) ([]*adminv1.Plugin, error) {
+	gs := nodeOf[*gameServerNode](o)
+	if gs == nil {
+		return nil, admin.ErrNotGameServer
+	}
+	return gs.plugins.list(reload)
+}

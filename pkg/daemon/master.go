@@ -88,7 +88,8 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 	}
 	n.master = master.New(master.Options{
 		WebRPC: n.rpc, Auth: a, AuthTimeout: cfg.Limits.AuthTimeout,
-		Lobby:         lobby.Config{ListInterval: cfg.Master.ListInterval},
+		Lobby: lobby.Config{ListInterval: cfg.Master.ListInterval, ListLimit: cfg.Master.ListLimit, GameListLimit: cfg.Master.GameListLimit,
+			MaxLobbies: cfg.Master.MaxLobbies, StatsLimit: cfg.Master.LobbyStatsLimit},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
 		LostHold: cfg.Master.LostHold, Loads: loads(cfg.Plugins), Logger: log,
 		ID: n.id, Settling: true, Users: n.users,

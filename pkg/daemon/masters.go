@@ -70,6 +70,9 @@ func (n *masterNode) joinMasters(key []byte) error {
 		n.mu.Lock()
 		n.masters.gossip = g
 		n.mu.Unlock()
+		if err == nil {
+			n.running.Go(func() { n.tellFull(n.ctx, g) })
+		}
 		return err
 	}
 	var others []string

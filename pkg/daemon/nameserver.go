@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,9 @@ func appServer(role string, cfg *config.Config, listen config.Endpoints, clock t
 	}
 	if listen.TLS != "" { // after plain TCP, which comes first in Bound
 		opt.Listen = append(opt.Listen, app.Listen{Kind: transport.TCP, Addr: listen.TLS, TLS: tlsConfig})
+	}
+	if listen.AltUDP != "" { // after plain UDP, for the same reason
+		opt.Listen = append(opt.Listen, app.Listen{Kind: transport.UDP, Addr: listen.AltUDP})
 	}
 	if len(opt.Listen) == 0 {
 		return nil, fmt.Errorf("%s.listen: every transport is off", role)
@@ -162,6 +166,11 @@ func staticRegions(cfg *config.Config) (all []nameserver.Region, check []string)
 			Masters: announce.Build(announcement(cfg.Master.Announce), configuredPorts(cfg.Master.Listen)),
 		}}, []string{""}
 	}
+	return listedRegions(cfg)
+}
+
+// listedRegions are those that the configuration names, and what to try.
+func listedRegions(cfg *config.Config) (all []nameserver.Region, check []string) {
 	for _, r := range cfg.NameServer.Regions {
 		cluster := r.Cluster
 		if cluster == "" {
@@ -206,6 +215,7 @@ func (n *nameServerNode) gossipRegions() []nameserver.Region {
 		if node.Role == cluster.Master && node.State == cluster.Normal {
 			all = append(all, nameserver.Region{
 				Code: strings.ToLower(node.Region), Cluster: node.Cluster, Masters: node.Addresses, Seen: seenAt(node.S2S),
+				Full: func(appID string) bool { return slices.Contains(node.Full, cluster.HashApp(appID)) },
 			})
 		}
 	}

@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
@@ -10,9 +13,11 @@ import (
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/gameserver"
 	"github.com/boson-project/boson/pkg/plugin"
-	_ "github.com/boson-project/boson/pkg/plugin/store"    // builtin:store
+	_ "github.com/boson-project/boson/pkg/plugin/store" // builtin:store
+	"github.com/boson-project/boson/pkg/plugin/wasm"
 	_ "github.com/boson-project/boson/pkg/plugin/webhooks" // builtin:webhooks
 	"github.com/boson-project/boson/pkg/webcall"
+	adminv1 "github.com/boson-project/boson/proto/admin/v1"
 )
 
 // plugins are those of all applications of a game server.
@@ -20,10 +25,12 @@ type plugins struct {
 	apps   map[string]*gameserver.Plugins // by AppId
 	others *gameserver.Plugins            // of the entry for *
 	client *webcall.Client
+	dir    *wasm.Directory // nil if no application uses drop-in plugins
+	log    zerolog.Logger
 }
 
 func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
-	p := &plugins{apps: map[string]*gameserver.Plugins{}}
+	p := &plugins{apps: map[string]*gameserver.Plugins{}, log: log}
 	if !cfg.Plugins.Enabled || len(cfg.Plugins.Apps) == 0 {
 		return p, nil
 	}
@@ -38,8 +45,9 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 	}
 	for i := range cfg.Plugins.Apps {
 		a := &cfg.Plugins.Apps[i]
-		factory, err := p.factory(a.Factory)
+		factory, err := p.factory(a.Factory, cfg.Plugins.Dir)
 		if err != nil {
+			p.close()
 			return nil, fmt.Errorf("plugins.apps[%d].factory: %w", i, err)
 		}
 		if c, ok := factory.(plugin.ConfigChecker); ok {
@@ -55,6 +63,7 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 				MaxErrors: h.MaxErrors, MaxTimeouts: h.MaxTimeouts, ReconnectInterval: h.ReconnectInterval, Logger: log,
 			}),
 		}
+		log.Info().Str("app", a.AppID).Str("factory", a.Factory).Str("default", a.Default).Msg("rooms have plugins")
 		if a.AppID == "*" {
 			p.others = made
 		} else {
@@ -64,7 +73,21 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 	return p, nil
 }
 
-func (p *plugins) factory(name string) (plugin.Factory, error) {
+// errNoPlugins says that operators ask for what is not configured.
+var errNoPlugins = errors.New("this process has no drop-in plugins (plugins.dir)")
+
+func (p *plugins) factory(name, dir string) (plugin.Factory, error) {
+	if name == "dir" {
+		if p.dir == nil {
+			if info, err := os.Stat(dir); err != nil {
+				return nil, fmt.Errorf("plugins.dir: %w", err)
+			} else if !info.IsDir() {
+				return nil, fmt.Errorf("plugins.dir: %s is no directory", dir)
+			}
+			p.dir = wasm.OpenDirectory(wasm.DirectoryOptions{Path: dir, Log: slog.New(zerolog.NewSlogHandler(p.log))})
+		}
+		return p.dir, nil
+	}
 	id := strings.TrimPrefix(name, "builtin:")
 	f, ok := plugin.Registered(id)
 	if !ok {
@@ -92,6 +115,26 @@ func (p *plugins) close() {
 	if p.client != nil {
 		p.client.Close()
 	}
+	if p.dir != nil {
+		p.dir.Close()
+	}
+}
+
+// list is what operators see of the drop-in plugins.
+func (p *plugins) list(reload bool) ([]*adminv1.Plugin, error) {
+	if p.dir == nil {
+		return nil, errNoPlugins
+	}
+	if reload {
+		p.dir.Reload()
+	}
+	var list []*adminv1.Plugin
+	for _, s := range p.dir.Status() {
+		list = append(list, &adminv1.Plugin{
+			Name: s.Name, Version: s.Version, Manifest: s.Manifest, Active: s.Active, Removed: s.Removed, Rooms: int64(s.Rooms), Error: s.Error,
+		})
+	}
+	return list, nil
 }
 
 func loadOf(a *config.PluginApp) gameserver.Load {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,8 +59,11 @@ func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (*Up, error) {
 	if u.gs, err = newGameServer(cfg, log); err != nil {
 		return nil, err
 	}
+	others, _ := listedRegions(cfg)
 	u.ns, err = newNameServer(cfg, log, func() []nameserver.Region {
-		return []nameserver.Region{{Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name, Masters: u.ms.set}}
+		own := nameserver.Region{Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name, Masters: u.ms.set,
+			Full: func(appID string) bool { return slices.Contains(u.ms.master.Full(), appID) }}
+		return append([]nameserver.Region{own}, others...)
 	})
 	if err != nil {
 		return nil, err

@@ -34,7 +34,8 @@ type Config struct {
 	TransmitRate int
 	// AckDelay is how long acknowledgements wait for data to ride on.
 	AckDelay time.Duration
-	// PingInterval without a reliable command until a PING is sent.
+	// PingInterval without a reliable command until a PING is sent. A server sends
+	// none to a client that it heard within that time.
 	PingInterval time.Duration
 	// The first wait for an acknowledgement is rtt + 4*variance, within
 	// MinResendWait and MaxFirstWait; it doubles with every resend up to MaxResendWait.

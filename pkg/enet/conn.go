@@ -72,7 +72,8 @@ type Conn struct {
 	created      time.Duration // client side
 	ackAt        time.Duration // when the first of acks must leave
 	resendAt     time.Duration // no command in flight is due before
-	lastReliable time.Duration // a reliable command was sent
+	lastReliable time.Duration // a reliable command was sent, or needed no sending
+	heard        time.Duration // a datagram of the client's came, server side
 	closeAt      time.Duration // end of Draining
 	rateAt       time.Duration // start of the window of rateBytes
 	ackedAt      time.Duration // something in flight was acknowledged

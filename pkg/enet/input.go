@@ -39,6 +39,7 @@ func (c *Conn) Input(now time.Duration, datagram []byte, out Receiver) error {
 	if c.server {
 		switch h.PeerID {
 		case c.peerID:
+			c.heard = now
 		case unknownPeer, unknownPeerTraced:
 			// Such a datagram proves nothing: it may ask to connect, or give up.
 			known = false

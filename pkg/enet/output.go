@@ -179,7 +179,14 @@ func (c *Conn) advance(now time.Duration) {
 			c.close(CauseTimeout)
 		}
 	case Connected:
-		if c.idle() && now-c.lastReliable >= c.cfg.PingInterval {
+		if now-c.lastReliable < c.cfg.PingInterval || !c.idle() {
+			break
+		}
+		if c.server && now-c.heard < c.cfg.PingInterval {
+			// The client pings as well, and is there: that is a third of what idle
+			// clients cost. One that only acknowledges is heard no more, and pinged.
+			c.lastReliable = c.heard
+		} else {
 			c.pushControl(typePing, flagReliable, reservedByte, nil)
 		}
 	case Draining:

@@ -350,6 +350,38 @@ func TestPings(t *testing.T) {
 	}
 }
 
+// A client that is heard, by its own pings or by what it sends unreliably, is not
+// pinged; one that falls silent is, soon enough to find out that it is gone.
+func TestPingsOnlyTheSilent(t *testing.T) {
+	now := 10 * time.Second
+	c := serverWith(t, ServerConfig(), Connect{}, now)
+	for i := range uint32(60) {
+		now += 900 * ms
+		input(t, c, now, nil, testCommand{commandHeader: commandHeader{kind: typePing, channel: 0xFF, flags: 1, sequence: i + 2}})
+		for _, b := range drain(t, c, now+5*ms) {
+			if slices.Contains(kinds([][]byte{b}), typePing) {
+				t.Fatalf("pinged after %d pings of its own", i+1)
+			}
+		}
+	}
+	silent := now
+	for c.State() == Connected {
+		next := c.Deadline()
+		if next > silent+20*time.Second {
+			t.Fatal("nobody asks whether the client is there")
+		}
+		now = max(now, next)
+		for _, b := range drain(t, c, now) {
+			if first := now - silent; slices.Contains(kinds([][]byte{b}), typePing) && first < ServerConfig().PingInterval {
+				t.Errorf("pinged after %v", first)
+			}
+		}
+	}
+	if c.Cause() != CauseTimeout {
+		t.Errorf("cause %v", c.Cause())
+	}
+}
+
 // TestAckDelay holds that acks wait a few ms for company, leave with data, and
 // that FETCH_SERVER_TIME does not wait.
 //

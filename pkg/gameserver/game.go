@@ -74,7 +74,7 @@ const (
 
 func (s *Server) newGame(k gameKey) *game {
 	g := &game{server: s, key: k}
-	g.fiber = app.NewFiber(s.opt.MaxWaiting, g.run)
+	g.fiber = app.NewFiber(s.opt.MaxWaiting, g.run).On(s.crew)
 	return g
 }
 

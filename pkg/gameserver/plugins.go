@@ -2,6 +2,7 @@ package gameserver
 
 import (
 	"errors"
+	"math"
 
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/photon"
@@ -65,6 +66,7 @@ func (s *Server) plugins(t *secure.Token) *Plugins {
 // error is the client's answer.
 func (g *game) newRoom(m *message, id room.ID) (*room.Room, error) {
 	cfg := g.server.opt.Room
+	cfg.MaxPlayers = int32(min(g.server.opt.Auth.Limits(m.peer.token.AppID).MaxPlayers, math.MaxInt32))
 	h, err := g.newHost(m, &cfg)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,7 @@ type Server struct {
 
 	refreshAfter int64        // seconds
 	unix         atomic.Int64 // coarse time in seconds
+	crew         *app.Crew    // runs the rooms
 	peers        atomic.Int64
 	rooms        atomic.Int64
 	draining     atomic.Bool
@@ -93,7 +94,7 @@ type reservation struct {
 // New returns a game server, to be run by an app.Server.
 func New(opt Options) *Server {
 	s := &Server{
-		opt: opt, log: opt.Logger, start: time.Now(),
+		opt: opt, log: opt.Logger, start: time.Now(), crew: app.NewCrew(),
 		games: map[gameKey]*game{}, reservations: map[gameKey]reservation{},
 		refreshAfter: int64(opt.TokenLife/time.Second) / 2,
 	}

@@ -73,6 +73,20 @@ func AppendInt(dst []byte, v Version, n int32) []byte {
 	return appendInt18(dst, n)
 }
 
+// AppendString appends s as a typed string. It is Append without the allocation
+// of an interface.
+func AppendString(dst []byte, v Version, s string) ([]byte, error) {
+	w := writer{b: dst, v: v}
+	if v == V16 {
+		w.b = append(w.b, v16String)
+		w.string16(s)
+	} else {
+		w.b = append(w.b, v18String)
+		w.string18(s)
+	}
+	return w.result(dst)
+}
+
 // AppendParams appends a parameter table (serialization.md 5). Keys must be unique.
 func AppendParams(dst []byte, v Version, params Params) ([]byte, error) {
 	w := writer{b: dst, v: v}

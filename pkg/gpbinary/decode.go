@@ -105,3 +105,23 @@ func ReadInt(v Version, typed []byte) (n int64, ok bool) {
 	}
 	return n, r.err == nil && r.off == len(typed)
 }
+
+// ReadString reads a typed value that is a string. ok is false for other types
+// and for bytes that are not exactly one value. It allocates the string alone.
+func ReadString(v Version, typed []byte) (s string, ok bool) {
+	r := reader{b: typed}
+	code := r.u8()
+	var b []byte
+	switch {
+	case v == V16 && code == v16String:
+		b = r.take(r.count16())
+	case v == V18 && code == v18String:
+		b = r.take(r.count18())
+	default:
+		return "", false
+	}
+	if r.err != nil || r.off != len(typed) {
+		return "", false
+	}
+	return string(b), true
+}

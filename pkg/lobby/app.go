@@ -143,6 +143,9 @@ func (a *App) Stats() Stats {
 	return Stats{Players: int32(a.players), Rooms: int32(a.live), Peers: int32(a.peers)}
 }
 
+// Names returns how many rooms there are together with names that are only reserved.
+func (a *App) Names() int { return len(a.rooms) - a.keptNow }
+
 // Duplicates returns how many rooms are open on more than one game server
 // (cluster.md 14.3). Of such a room only the oldest is known to lists and joins.
 func (a *App) Duplicates() int { return a.duplicates }

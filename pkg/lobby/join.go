@@ -56,6 +56,7 @@ type JoinRequest struct {
 	User     string
 	Name     string
 	Mode     photon.JoinMode
+	Session  uint64 // of the asking client
 	Expected []string
 	// Lobby and Options matter if the room is created: see CreateRequest.
 	Lobby   ID
@@ -64,10 +65,11 @@ type JoinRequest struct {
 
 // Join finds a room by name, in any lobby, or reserves the name if the mode
 // says so. Codes: GameDoesNotExist, GameClosed, GameFull, SlotError,
-// InvalidOperation.
+// JoinFailedFoundActiveJoiner, InvalidOperation.
 //
-// Users who are in the room already are let through: the game server knows
-// better than the last record whether they still are, and which code to answer.
+// Users who are active in the room by another session are refused
+// (JoinFailedFoundActiveJoiner) unless they rejoin; see Seated. Inactive ones are
+// let through: the game server knows which code to answer.
 func (a *App) Join(now time.Time, q JoinRequest) (Match, error) {
 	a.expire(now)
 	if q.Name == "" {
@@ -83,6 +85,10 @@ func (a *App) Join(now time.Time, q JoinRequest) (Match, error) {
 	r := a.rooms[q.Name]
 	if r == nil {
 		return a.joinUnknown(now, q, expected)
+	}
+	rejoins := q.Mode == photon.JoinOrRejoin || q.Mode == photon.RejoinOnly
+	if !rejoins && r.state == live && r.rec.CheckUser && r.activeBy(q.User, q.Session) {
+		return Match{}, fail(photon.ReturnJoinFailedFoundActiveJoiner, "the user is active in the room")
 	}
 	if q.Mode != photon.RejoinOnly {
 		if err := r.admits(q.User, expected); err != nil {
@@ -150,6 +156,7 @@ func (a *App) send(now time.Time, r *room, user string, expected []string, creat
 	}
 	m := Match{Room: r.name, Lobby: r.lobby.id, Server: r.server}
 	if created {
+		r.resv.user = user
 		m.Reservation = r.resv.id
 	}
 	return m

@@ -141,17 +141,14 @@ func (a *App) GameList(id ID, filter string) (*gpbinary.Hashtable, error) {
 	if l := a.lobbies[id]; l != nil {
 		s := search{filter: f, matcher: sqlfilter.Matcher{Budget: a.cfg.SearchSteps}}
 		left := allowance{a.cfg.GameListLimit, a.cfg.ListBytes}
-		if list := l.candidates(&s); list != nil {
-			c := cursor{}
-			for r := list.next(&c); r != nil; r = list.next(&c) {
-				if r.state != live || !f.Match(&s.matcher, r.columns) {
-					continue
-				}
-				if !left.take(r.size, len(rows) == 0) {
-					break
-				}
-				rows = append(rows, r.entry())
+		for r := range l.passing(&s) {
+			if r.state != live || !f.Match(&s.matcher, r.columns) {
+				continue
 			}
+			if !left.take(r.size, len(rows) == 0) {
+				break
+			}
+			rows = append(rows, r.entry())
 		}
 		if s.matcher.Exhausted() {
 			return nil, fail(photon.ReturnInvalidOperation, "the filter takes too much work")

@@ -14,8 +14,9 @@ type lobby struct {
 
 	// lists holds the rooms of each class but hidden. open is where random joins
 	// look; it has reserved and kept rooms too.
-	lists [closed + 1]roomList
-	index map[indexKey]*roomList // open rooms
+	lists  [closed + 1]roomList
+	index  map[indexKey]*roomList // open rooms
+	sorted []columnList           // open rooms of SQL lobbies, one per column
 	// columns are the types that SQL columns are locked to.
 	columns [sqlfilter.Columns]sqlfilter.Kind
 	// last is the room that SerialMatching chose last.
@@ -33,7 +34,14 @@ type lobby struct {
 }
 
 func newLobby(id ID) *lobby {
-	return &lobby{id: id, index: make(map[indexKey]*roomList), listings: make(map[string]*listing)}
+	l := &lobby{id: id, index: make(map[indexKey]*roomList), listings: make(map[string]*listing)}
+	if id.Type == SQL {
+		l.sorted = make([]columnList, sqlfilter.Columns)
+		for i := range l.sorted {
+			l.sorted[i].column = i
+		}
+	}
+	return l
 }
 
 // ParseID returns the lobby that a request names by parameters 213 and 212. A

@@ -18,33 +18,34 @@ func (o order) before(p order) bool {
 
 const chunkSize = 512
 
-// roomList holds rooms oldest first, in chunks, so that a change moves little
-// memory even among 100 000 rooms. Chunks are never empty.
-type roomList struct {
+// sorted holds rooms in an order, in chunks, so that a change moves little memory
+// even among 100 000 rooms. Chunks are never empty. Which order it is, is the
+// business of those who build on it.
+type sorted struct {
 	chunks [][]*room
 	len    int
 }
 
-// cursor is a place in a roomList, valid until the list changes.
+// cursor is a place in a sorted, valid until that changes.
 type cursor struct{ chunk, i int }
 
-// find returns the place of the first room that is not before o.
-func (l *roomList) find(o order) cursor {
+// search returns the place of the first room for which before is false.
+func (l *sorted) search(before func(*room) bool) cursor {
 	c := sort.Search(len(l.chunks), func(i int) bool {
 		chunk := l.chunks[i]
-		return !chunk[len(chunk)-1].order.before(o)
+		return !before(chunk[len(chunk)-1])
 	})
 	if c == len(l.chunks) {
 		return cursor{c, 0}
 	}
 	chunk := l.chunks[c]
-	return cursor{c, sort.Search(len(chunk), func(i int) bool { return !chunk[i].order.before(o) })}
+	return cursor{c, sort.Search(len(chunk), func(i int) bool { return !before(chunk[i]) })}
 }
 
-func (l *roomList) insert(r *room) {
-	at := l.find(r.order)
+// insert puts a room at a place that search returned.
+func (l *sorted) insert(at cursor, r *room) {
 	if at.chunk == len(l.chunks) {
-		// Newest of all: at the end of the last chunk.
+		// Last of all: at the end of the last chunk.
 		if at.chunk == 0 {
 			l.chunks = append(l.chunks, nil)
 		} else {
@@ -77,8 +78,8 @@ func (l *roomList) insert(r *room) {
 	l.len++
 }
 
-func (l *roomList) remove(r *room) {
-	at := l.find(r.order)
+// remove takes a room out if it is the one at the place.
+func (l *sorted) remove(at cursor, r *room) {
 	if at.chunk == len(l.chunks) || l.chunks[at.chunk][at.i] != r {
 		return
 	}
@@ -93,8 +94,17 @@ func (l *roomList) remove(r *room) {
 	l.len--
 }
 
+// rank returns how many rooms are before a place.
+func (l *sorted) rank(c cursor) int {
+	n := c.i
+	for _, chunk := range l.chunks[:c.chunk] {
+		n += len(chunk)
+	}
+	return n
+}
+
 // next returns the room at the cursor and moves on, or nil at the end.
-func (l *roomList) next(c *cursor) *room {
+func (l *sorted) next(c *cursor) *room {
 	for c.chunk < len(l.chunks) {
 		if chunk := l.chunks[c.chunk]; c.i < len(chunk) {
 			c.i++
@@ -107,7 +117,7 @@ func (l *roomList) next(c *cursor) *room {
 }
 
 // at returns the i-th room, 0 <= i < len.
-func (l *roomList) at(i int) *room {
+func (l *sorted) at(i int) *room {
 	for _, chunk := range l.chunks {
 		if i < len(chunk) {
 			return chunk[i]
@@ -118,4 +128,15 @@ func (l *roomList) at(i int) *room {
 }
 
 // peek returns the room at the cursor, or nil at the end.
-func (l *roomList) peek(c cursor) *room { return l.next(&c) }
+func (l *sorted) peek(c cursor) *room { return l.next(&c) }
+
+// roomList holds rooms oldest first.
+type roomList struct{ sorted }
+
+// find returns the place of the first room that is not before o.
+func (l *roomList) find(o order) cursor {
+	return l.search(func(r *room) bool { return r.order.before(o) })
+}
+
+func (l *roomList) insert(r *room) { l.sorted.insert(l.find(r.order), r) }
+func (l *roomList) remove(r *room) { l.sorted.remove(l.find(r.order), r) }

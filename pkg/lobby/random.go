@@ -11,7 +11,8 @@ import (
 
 // RandomRequest is operation JoinRandomGame (loadbalancing-operations.md 3.9).
 type RandomRequest struct {
-	User string
+	User    string
+	Session uint64 // of the asking client
 	// Lobby is the one that the request names or else LobbyFor says.
 	Lobby ID
 	Mode  photon.MatchmakingMode
@@ -45,7 +46,7 @@ func (a *App) JoinRandom(now time.Time, q RandomRequest) (Match, error) {
 	if err != nil {
 		return Match{}, err
 	}
-	s := search{user: q.User, expected: expected, byValue: q.ByValue}
+	s := search{user: q.User, session: q.Session, expected: expected, byValue: q.ByValue}
 	if u := a.users[q.User]; u != nil {
 		s.seats = u.seats
 	}
@@ -124,6 +125,7 @@ func (a *App) createRandom(now time.Time, q RandomRequest, expected []string) (M
 // search is what one random join looks for.
 type search struct {
 	user     string
+	session  uint64
 	expected []string
 	seats    []seat // rooms that the user is in
 
@@ -138,6 +140,9 @@ type search struct {
 
 // choose finds a room by the rule of the mode (loadbalancing-matchmaking.md 4.2).
 func (a *App) choose(l *lobby, s *search, mode photon.MatchmakingMode) *room {
+	if l.id.Type == SQL {
+		return l.oldest(s)
+	}
 	list := l.candidates(s)
 	if list == nil || list.len == 0 {
 		return nil
@@ -259,7 +264,7 @@ func (s *search) matches(r *room) bool {
 		return false
 	}
 	for i := range s.seats {
-		if s.seats[i].room == r {
+		if s.seats[i].room == r && (r.state != live || r.waitsFor(s.user) || r.activeBy(s.user, s.session)) {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/lobby/sqlfilter"
 	"github.com/boson-project/boson/pkg/photon"
 )
 
@@ -361,11 +362,12 @@ func TestRandomSQL(t *testing.T) {
 	}(), "s")
 
 	f = newFixture(t, Config{SearchSteps: 100})
-	for i := range 100 {
+	for i := range 200 {
 		put(fmt.Sprint(i), "C0", int32(i))
 	}
-	want(t, "too much work", f.chosen(RandomRequest{Lobby: id, SQL: "C0 > 90"}), "InvalidOperation")
+	want(t, "too much work", f.chosen(RandomRequest{Lobby: id, SQL: "C0 + 0 > 190"}), "InvalidOperation")
 	want(t, "an index helps", f.chosen(RandomRequest{Lobby: id, SQL: "C0 = 95"}), "95")
+	want(t, "also with ranges", f.chosen(RandomRequest{Lobby: id, SQL: "C0 > 190"}), "191")
 }
 
 // LB-143
@@ -591,6 +593,29 @@ func (f *fixture) check() {
 		}
 		if l.rooms != rooms[id] || n != lists[id] {
 			f.t.Fatalf("lobby %v: %d rooms, %d in lists", id, l.rooms, n)
+		}
+		for i := range l.sorted {
+			list, n := &l.sorted[i], 0
+			for c, r := (cursor{}), (*room)(nil); ; n++ {
+				last := r
+				if r = list.next(&c); r == nil {
+					break
+				}
+				if r.class != open || r.lobby != l || r.columns[i].Kind() == sqlfilter.Null || last != nil && sqlfilter.Compare(last.columns[i], r.columns[i]) > 0 {
+					f.t.Fatalf("lobby %v: room %s stands wrongly in column %d", id, r.name, i)
+				}
+			}
+			for c, r := (cursor{}), (*room)(nil); ; {
+				if r = l.lists[open].next(&c); r == nil {
+					break
+				}
+				if r.columns[i].Kind() != sqlfilter.Null {
+					n--
+				}
+			}
+			if n != 0 {
+				f.t.Fatalf("lobby %v: column %d has %d rooms too many", id, i, n)
+			}
 		}
 		for p := range 5 {
 			s := search{user: "nobody", conditions: []gpbinary.Pair{{Key: "p", Value: int32(p)}}}

@@ -31,12 +31,14 @@ type Record struct {
 	Reserved      bool // handed out by a master, not yet created on the game server
 	Closing       bool
 	Persistent    bool
+	CheckUser     bool // a user id may be in the room once
 
 	MaxPlayers    int32               // 0 is unlimited
 	Players       int32               // active and inactive actors
 	Inactive      int32               // of these, inactive
 	Properties    *gpbinary.Hashtable // lobby-visible custom properties that have a value; may be nil
 	Users         []string            // user ids of the actors, active and inactive
+	Sessions      []uint64            // the sessions of Users, in their order; tell connections of one user apart
 	InactiveUsers []string            // of these, inactive
 	Expected      []string            // expected users
 	Excluded      []string            // user ids that may not enter

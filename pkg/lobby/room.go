@@ -52,6 +52,7 @@ type room struct {
 
 	keys    []indexKey     // under which lobby.index has it
 	columns *sqlfilter.Row // in SQL lobbies
+	sorted  bool           // it is in lobby.sorted
 	listing *listing       // while it is listed
 
 	row  *gpbinary.Hashtable // its entry in lists; nil when it must be made anew
@@ -69,6 +70,7 @@ type published struct {
 // reservation is a name that this master handed out.
 type reservation struct {
 	id       uint64 // 0: none
+	user     string // who asked for it
 	server   string // "" while the caller looks for one
 	findable bool   // random joins may find the room already
 	rec      *Record
@@ -144,11 +146,13 @@ func (a *App) update(now time.Time, r *room) {
 	case moved || !sameProperties || old.MaxPlayers != rec.MaxPlayers:
 		l.reindex(r, appendKeys(nil, rec))
 	}
-	if l.id.Type == SQL && (!sameProperties || wasLive != (s == live)) {
-		if r.columns == nil {
-			r.columns = new(sqlfilter.Row)
+	if l.id.Type == SQL {
+		row := r.columns
+		if row == nil || !sameProperties || wasLive != (s == live) {
+			row = new(sqlfilter.Row)
+			l.fillColumns(row, rec.Properties, s == live)
 		}
-		l.fillColumns(r.columns, rec.Properties, s == live)
+		l.setColumns(r, row, c == open)
 	}
 	if !sameRow {
 		r.row = nil
@@ -213,6 +217,9 @@ func (a *App) leaveLobby(now time.Time, r *room) {
 		l.lists[r.class].remove(r)
 	}
 	l.reindex(r, nil)
+	if r.columns != nil {
+		l.setColumns(r, nil, false)
+	}
 	if r.listing != nil {
 		a.hide(now, r)
 	}

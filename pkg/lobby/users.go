@@ -1,6 +1,7 @@
 package lobby
 
 import (
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -108,6 +109,53 @@ func (a *App) tidy(now time.Time, u *user) {
 	if u.conns == 0 && len(u.seats) == 0 && u.heading == nil && !u.graceUntil.After(now) && a.users[u.id] == u {
 		delete(a.users, u.id)
 	}
+}
+
+// Session is the short form of a token's session id. A client keeps its session
+// when it goes from server to server, so one that is on a master is in no room,
+// whatever a record that is on its way still says.
+func Session(id [16]byte) uint64 { return binary.BigEndian.Uint64(id[:]) }
+
+// Seated says that a user is active in some room by another session than this. It
+// may be one that has ended a moment ago, of a client that came by a new login:
+// whoever asks for such a user should wait a little.
+func (a *App) Seated(id string, session uint64) bool {
+	u := a.users[id]
+	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool {
+		return s.active > 0 && s.room.rec != nil && s.room.activeBy(id, session)
+	})
+}
+
+// activeBy says whether a user is active in a room by another session than this.
+func (r *room) activeBy(user string, session uint64) bool {
+	inactive := slices.Contains(r.rec.InactiveUsers, user)
+	for i, id := range r.rec.Users {
+		if id == user && !inactive && (i >= len(r.rec.Sessions) || r.rec.Sessions[i] != session) {
+			return true
+		}
+	}
+	return false
+}
+
+// waitsFor says whether a user is inactive in a room.
+func (r *room) waitsFor(user string) bool { return slices.Contains(r.rec.InactiveUsers, user) }
+
+// Ending says that a room is about to end, or may have ended without a master's
+// knowing: nobody but this user is in it, or was sent to create it.
+func (a *App) Ending(id, name string) bool {
+	r := a.rooms[name]
+	switch {
+	case r == nil:
+		return false
+	case r.state == reserved:
+		return r.resv.id != 0 && r.resv.user == id
+	}
+	return r.state == live && (r.rec.Closing || r.rec.Players == 1 && a.users[id].activeIn(r))
+}
+
+// activeIn is false for a nil user.
+func (u *user) activeIn(r *room) bool {
+	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool { return s.room == r && s.active > 0 })
 }
 
 func (u *user) isActive() bool {

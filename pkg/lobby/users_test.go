@@ -169,3 +169,36 @@ func TestGameList(t *testing.T) {
 	want(t, "at most", rooms.Len(), 100)
 	want(t, "oldest first", rooms.Pairs()[99].Key, "more098")
 }
+
+// What a master knows of a user that has come back from a room: by the session it
+// sees whether that is the client that was there.
+func TestSessions(t *testing.T) {
+	f := newFixture(t, Config{})
+	f.put(with(visible("a"), func(r *Record) {
+		r.CheckUser, r.Users, r.Sessions, r.InactiveUsers = true, []string{"u", "idle"}, []uint64{5, 6}, []string{"idle"}
+		r.Players, r.Inactive = 2, 1
+	}))
+	for _, c := range []struct {
+		user    string
+		session uint64
+		seated  bool
+		chosen  string
+	}{
+		{"u", 5, false, "a"}, {"u", 6, true, none}, {"idle", 6, false, none}, {"idle", 7, false, none}, {"other", 5, false, "a"},
+	} {
+		if f.Seated(c.user, c.session) != c.seated {
+			t.Errorf("%s by session %d: seated %v", c.user, c.session, !c.seated)
+		}
+		want(t, c.user, f.chosen(RandomRequest{User: c.user, Session: c.session}), c.chosen)
+	}
+	// Its only player has left, or its creator has come back before the room was told of.
+	f.put(with(visible("b"), func(r *Record) { r.Users, r.Players = []string{"u"}, 1 }))
+	f.create(CreateRequest{User: "maker", Name: "c"})
+	for name, ending := range map[string]string{"a": "", "b": "u", "c": "maker", "none": ""} {
+		for _, user := range []string{"u", "maker", "other"} {
+			if f.Ending(user, name) != (user == ending) {
+				t.Errorf("%s of %s: ending %v", name, user, user != ending)
+			}
+		}
+	}
+}

@@ -34,9 +34,10 @@ type ask struct {
 	q       roomRequest
 	random  lobby.RandomRequest // of JoinRandomGame
 
-	user   string
-	kind   transport.Kind
-	client netip.Addr
+	user    string
+	session uint64
+	kind    transport.Kind
+	client  netip.Addr
 
 	peer  *peer              // of a client of this master
 	reply func(s2s.Decision) // of another master's client
@@ -51,7 +52,7 @@ type ask struct {
 func (p *request) ask(r *photon.Request, q roomRequest) *ask {
 	return &ask{
 		server: p.server, app: p.app, op: app.OpOf(r), request: *r, q: q, peer: p.peer,
-		user: p.token.UserID, kind: p.Info().Kind, client: p.Info().Remote.Addr(),
+		user: p.token.UserID, session: lobby.Session(p.token.SessionID), kind: p.Info().Kind, client: p.Info().Remote.Addr(),
 	}
 }
 
@@ -144,7 +145,7 @@ func (k *ask) decide(now time.Time) {
 		})
 	case photon.OpJoinGame:
 		q := lobby.JoinRequest{
-			User: k.user, Name: k.q.name, Mode: k.q.mode, Lobby: k.q.lobby, Expected: k.q.expected, Options: k.q.options,
+			User: k.user, Name: k.q.name, Mode: k.q.mode, Session: k.session, Lobby: k.q.lobby, Expected: k.q.expected, Options: k.q.options,
 		}
 		if l.Reserves(q) && k.elsewhere(now) || !l.Reserves(q) && k.onTheWay(now) {
 			return
@@ -170,6 +171,9 @@ func (k *ask) decide(now time.Time) {
 	switch {
 	case err != nil:
 		k.finish(now, failed(err))
+	case match.Reservation != 0 && !k.app.takeRoom(k.app.usage.appID):
+		l.Release(now, match.Room, match.Reservation)
+		k.finish(now, s2s.Decision{Code: photon.ReturnServerFull, Text: "the application has as many rooms as it may"})
 	case match.Reservation != 0:
 		k.server.place(now, k, match)
 	case match.Server == "":
@@ -231,7 +235,7 @@ func (k *ask) forward(now time.Time, owner *Master) {
 	s := k.server
 	s.masters.forwarded.Add(1)
 	f := &s2s.Forward{
-		App: k.app.key, User: k.user, Request: k.request, Lobby: k.q.lobby, Transport: byte(k.kind), Client: k.client,
+		App: k.app.key, User: k.user, Session: k.session, Request: k.request, Lobby: k.q.lobby, Transport: byte(k.kind), Client: k.client,
 	}
 	s.asking.Go(func() {
 		ctx, cancel := context.WithDeadline(context.Background(), k.until)
@@ -268,7 +272,7 @@ func (k *ask) retry(now time.Time) {
 func (s *Server) Decide(f *s2s.Forward, answer func(s2s.Decision)) {
 	s.post(f.App, func(a *application, now time.Time) {
 		k := &ask{
-			server: s, app: a, op: app.OpOf(&f.Request), request: f.Request, user: f.User,
+			server: s, app: a, op: app.OpOf(&f.Request), request: f.Request, user: f.User, session: f.Session,
 			kind: transport.Kind(f.Transport), client: f.Client, reply: answer,
 		}
 		var err error
@@ -276,7 +280,8 @@ func (s *Server) Decide(f *s2s.Forward, answer func(s2s.Decision)) {
 		case photon.OpCreateGame, photon.OpJoinGame:
 			k.q, err = readRoomRequest(&f.Request, photon.ParamGameProperties)
 		case photon.OpJoinRandomGame:
-			k.q, k.random, err = readRandomRequest(&f.Request, f.User)
+			k.q, k.random, err = readRandomRequest(&f.Request)
+			k.random.User, k.random.Session = f.User, f.Session
 		default:
 			err = &lobby.Error{Code: photon.ReturnInvalidOperation, Text: "not an operation that masters pass on"}
 		}

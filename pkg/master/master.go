@@ -64,12 +64,13 @@ type Server struct {
 
 	mu     sync.Mutex // apps, closed
 	apps   map[string]*application
+	used   map[string]*usage
 	closed bool
 }
 
 // New returns a master, to be run by an app.Server.
 func New(opt Options) *Server {
-	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), masters: newMasters(opt.ID, opt.Settling), apps: map[string]*application{}}
+	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), masters: newMasters(opt.ID, opt.Settling), apps: map[string]*application{}, used: map[string]*usage{}}
 	app.Handle(&s.router, photon.OpJoinLobby, s.joinLobby)
 	app.Handle(&s.router, photon.OpLeaveLobby, s.leaveLobby)
 	app.HandleRaw(&s.router, photon.OpCreateGame, s.createGame)
@@ -91,9 +92,12 @@ type application struct {
 	server *Server
 	key    string
 	fiber  *app.Fiber[func(now time.Time)]
+	usage  *usage
 
 	// Only touched on the fiber.
 	lobby      *lobby.App
+	players    int // of these, counted in usage
+	rooms      int
 	peers      map[*peer]struct{}
 	timer      *time.Timer
 	timerAt    time.Time
@@ -127,6 +131,7 @@ func (s *Server) post(key string, fn func(a *application, now time.Time)) {
 		}
 		a = &application{
 			server: s, key: key, peers: map[*peer]struct{}{}, placing: map[string]*placement{}, claims: map[string]claim{},
+			usage:       s.usage(key),
 			toldClients: map[lobby.ID]int32{},
 			lobby:       lobby.New(cfg, rand.NewPCG(rand.Uint64(), rand.Uint64())),
 			nextStats:   time.Now().Add(s.opt.StatsInterval / statsSlots), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
@@ -160,6 +165,7 @@ func (a *application) run(batch []func(now time.Time)) {
 		a.survive(now, fn)
 	}
 	a.survive(now, a.tick)
+	a.report()
 }
 
 // survive keeps a mistake in one operation from ending the master.
@@ -230,6 +236,7 @@ func (a *application) end() bool {
 		return false
 	}
 	delete(s.apps, a.key)
+	s.endUsage(a)
 	return true
 }
 

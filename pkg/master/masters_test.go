@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/boson-project/boson/pkg/announce"
+	"github.com/boson-project/boson/pkg/auth"
 	"github.com/boson-project/boson/pkg/cluster"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
@@ -130,7 +131,7 @@ func (w *world) delay(most time.Duration) time.Duration {
 
 // start runs a master and links it to all who live.
 func (w *world) start(m *masterIn) {
-	s := New(Options{ID: m.id, StatsInterval: 5 * time.Second, LobbyStatsInterval: time.Minute, LostHold: time.Minute, Logger: zerolog.Nop()})
+	s := New(Options{Auth: auth.New(auth.Options{}), ID: m.id, StatsInterval: 5 * time.Second, LobbyStatsInterval: time.Minute, LostHold: time.Minute, Logger: zerolog.Nop()})
 	w.mu.Lock()
 	m.Server, m.dead = s, false
 	m.life++
@@ -609,7 +610,7 @@ func TestSettling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, 0, 1)
 		m := &masterIn{w: w, id: "ms-0", links: map[string]bool{}}
-		m.Server = New(Options{ID: m.id, Settling: true, StatsInterval: 5 * time.Second, LobbyStatsInterval: time.Minute, Logger: zerolog.Nop()})
+		m.Server = New(Options{Auth: auth.New(auth.Options{}), ID: m.id, Settling: true, StatsInterval: 5 * time.Second, LobbyStatsInterval: time.Minute, Logger: zerolog.Nop()})
 		m.ServerUp(w.asMaster(m, w.gs[0]), cluster.Normal)
 		answer := make(chan s2s.Decision, 1)
 		m.Decide(question(photon.OpCreateGame, "r"), func(d s2s.Decision) { answer <- d })

@@ -98,20 +98,35 @@ func readRoomRequest(r *photon.Request, options photon.ParamCode) (q roomRequest
 	return q, err
 }
 
-// createGame and joinGame are CreateGame and JoinGame.
-func (s *Server) createGame(p *request, r *photon.Request) { s.byName(p, r) }
-func (s *Server) joinGame(p *request, r *photon.Request)   { s.byName(p, r) }
+// createGame waits for the end of a room that the client may just have left,
+// joinGame for the word that it has left one.
+func (s *Server) createGame(p *request, r *photon.Request) {
+	q, ok := p.named(r)
+	if !ok || s.settle(p, r, endTime, p.app.lobby.Ending(p.token.UserID, q.name)) {
+		return
+	}
+	p.ask(r, q).decide(p.now)
+}
 
-func (s *Server) byName(p *request, r *photon.Request) {
+func (s *Server) joinGame(p *request, r *photon.Request) {
+	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
+		return
+	}
+	if q, ok := p.named(r); ok {
+		p.ask(r, q).decide(p.now)
+	}
+}
+
+// named reads CreateGame or JoinGame. False: the client was told what is wrong.
+func (p *request) named(r *photon.Request) (roomRequest, bool) {
 	q, err := readRoomRequest(r, photon.ParamGameProperties)
 	if err == nil {
 		q.lobby, err = p.lobbyFor(r)
 	}
 	if err != nil {
 		respondError(p, app.OpOf(r), err)
-		return
 	}
-	p.ask(r, q).decide(p.now)
+	return q, err == nil
 }
 
 // maxRoomName is the longest room name in bytes (loadbalancing.md 10).
@@ -125,7 +140,10 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
-	q, random, err := readRandomRequest(r, p.token.UserID)
+	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
+		return
+	}
+	q, random, err := readRandomRequest(r)
 	if err == nil {
 		q.lobby, err = p.lobbyFor(r)
 	}
@@ -135,15 +153,16 @@ func (s *Server) joinRandomGame(p *request, r *photon.Request) {
 	}
 	k := p.ask(r, q)
 	k.random, k.random.Lobby = random, q.lobby
+	k.random.User, k.random.Session = k.user, k.session
 	k.decide(p.now)
 }
 
 // readRandomRequest reads JoinRandomGame. Old clients and JavaScript send the new
 // room's properties as 251; 248 is the filter here.
-func readRandomRequest(r *photon.Request, user string) (q roomRequest, random lobby.RandomRequest, err error) {
+func readRandomRequest(r *photon.Request) (q roomRequest, random lobby.RandomRequest, err error) {
 	q, err = readRoomRequest(r, photon.ParamProperties)
 	random = lobby.RandomRequest{
-		User: user, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
+		Expected: q.expected, ByValue: r.Protocol == photon.JSON,
 		Create: q.mode == photon.CreateIfNotExists, Name: q.name, Options: q.options,
 	}
 	random.Mode = photon.MatchmakingMode(collect[byte](&err)(r.Byte(photon.ParamMatchMakingType)))

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"slices"
 	"time"
 
 	"github.com/boson-project/boson/pkg/app"
@@ -28,6 +29,7 @@ type peer struct {
 	gone       bool
 	slot       int // of the application's slots
 	lobbyStats bool
+	came       time.Time // to the application; see settle
 	// busy is set while an operation waits for a game server. Later operations
 	// wait behind it, so that answers keep the order of the questions.
 	busy    bool
@@ -103,6 +105,39 @@ func (p *peer) resume(now time.Time) {
 	if len(p.waiting) == 0 {
 		p.waiting = nil
 	}
+}
+
+const (
+	// settleTime is how long after its coming to the master a client waits while
+	// its user is in a room by another session: game servers tell of a leave within
+	// some ten milliseconds. Afterwards it is another connection of that user.
+	settleTime = 250 * time.Millisecond
+	// endTime is how long it waits for the end of the room that it has left.
+	endTime    = 2 * time.Second
+	settlePoll = 5 * time.Millisecond
+)
+
+// settle says whether a create or join has to wait because the client may have
+// left a room so recently that the master does not know yet. Without it a quick
+// return would be taken for a second connection of the same user, for which that
+// room is not open, and the name of a room that has just ended for taken. unsure
+// says that the answer may hang on that, limit how long after the client's coming
+// it is worth waiting. The operation comes again.
+func (s *Server) settle(p *request, r *photon.Request, limit time.Duration, unsure bool) bool {
+	if !unsure || p.now.Sub(p.came) >= limit {
+		return false
+	}
+	p.busy = true
+	p.waiting = slices.Insert(p.waiting, 0, *r)
+	s.asking.Go(func() {
+		time.Sleep(settlePoll)
+		s.post(p.appKey, func(_ *application, now time.Time) {
+			if !p.gone {
+				p.resume(now)
+			}
+		})
+	})
+	return true
 }
 
 // Closed implements app.Handler.
@@ -210,8 +245,8 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 	if p.gone {
 		return
 	}
-	if limit := a.server.opt.Auth.MaxCCU(p.token.AppID); limit > 0 && !a.lobby.Returning(now, p.token.UserID) {
-		if st := a.lobby.Stats(); int(st.Peers+st.Players) >= limit {
+	if limit := a.server.opt.Auth.Limits(p.token.AppID).MaxCCU; limit > 0 && !a.lobby.Returning(now, p.token.UserID) {
+		if !a.takePlayer(limit) {
 			p.gate.Revoke(op, app.Fail(photon.ReturnMaxCcuReached, "the application has as many players as it may"))
 			return
 		}
@@ -223,6 +258,7 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 		a.slots[p.slot] = map[*peer]struct{}{}
 	}
 	a.slots[p.slot][p] = struct{}{}
+	p.came = now
 	a.lobby.UserConnected(now, selfMaster, p.token.UserID)
 	if users := a.server.opt.Users; users != nil {
 		users.Connected(a.key, p.token.UserID)

@@ -229,6 +229,10 @@ func (s *Server) grant(g grant) {
 			}
 		}
 		match, err := a.lobby.Create(now, lobby.CreateRequest{Name: g.room})
+		if err == nil && !a.takeRoom(a.usage.appID) {
+			a.lobby.Release(now, match.Room, match.Reservation)
+			err = &lobby.Error{Code: photon.ReturnServerFull, Text: "the application has as many rooms as it may"}
+		}
 		if err != nil {
 			g.answer(false)
 			return

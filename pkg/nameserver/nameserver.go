@@ -31,6 +31,9 @@ type Region struct {
 	// Seen is where this process sees the master; the zero Addr when it is on
 	// this machine.
 	Seen netip.Addr
+	// Full says whether an application has as many players as it may there; may
+	// be nil: then the master says so. It must not block.
+	Full func(appID string) bool
 }
 
 // Options of a name server.
@@ -232,6 +235,10 @@ func (s *Server) masters(p *peer, op app.Op, req *auth.Request) ([]Region, error
 	})
 	if len(found) == 0 {
 		return nil, app.Fail(photon.ReturnInvalidRegion, fmt.Sprintf("region %.32q has no master for transport %s", req.Region, kind))
+	}
+	found = slices.DeleteFunc(found, func(r Region) bool { return r.Full != nil && r.Full(req.AppID) })
+	if len(found) == 0 {
+		return nil, app.Fail(photon.ReturnMaxCcuReached, "the application has as many players as it may")
 	}
 	return found, nil
 }

@@ -151,7 +151,14 @@ func typed[T any](r *Request, p ParamCode, what string) (v T, ok bool, err error
 func (r *Request) Bool(p ParamCode) (bool, bool, error) { return typed[bool](r, p, "bool") }
 
 // String returns a string.
-func (r *Request) String(p ParamCode) (string, bool, error) { return typed[string](r, p, "string") }
+func (r *Request) String(p ParamCode) (string, bool, error) {
+	if b, ok := r.Raw(p); ok && r.Protocol != JSON {
+		if s, ok := gpbinary.ReadString(gpbinary.Version(r.Protocol), b); ok {
+			return s, true, nil
+		}
+	}
+	return typed[string](r, p, "string")
+}
 
 // Hashtable returns a table with string keys from JSON, any keys otherwise.
 func (r *Request) Hashtable(p ParamCode) (*gpbinary.Hashtable, bool, error) {

@@ -64,6 +64,9 @@ type Caller struct {
 	Nickname string
 	// Request is the client's operation, nil where none is waiting.
 	Request *photon.Request
+	// Source, if not nil, has the operation where Request is nil, and is asked when
+	// a plugin first wants it: for hosts that have it elsewhere.
+	Source interface{ Request() *photon.Request }
 }
 
 // Call is what all calls have in common. It is decided once. A call and its
@@ -112,6 +115,9 @@ func (c *Call) AuthCookie() map[string]any { return c.control.AuthCookie() }
 
 // Operation is the client's operation as it came, nil where no client waits.
 func (c *Call) Operation() *Operation {
+	if c.caller.Request == nil && c.caller.Source != nil {
+		c.caller.Request = c.caller.Source.Request()
+	}
 	if c.caller.Request == nil {
 		return nil
 	}

@@ -1,9 +1,6 @@
 package plugin
 
-import (
-	"net/http"
-	"strconv"
-)
+import "strconv"
 
 // HTTPRequest is a request to a web service (plugins.md 8.1). Where it may go
 // is up to the configuration (plugins.http.allow).
@@ -64,9 +61,11 @@ type HTTPResponse struct {
 	// HTTPCode is the answer's status, 0 if there was none.
 	HTTPCode int
 	// Reason is for people.
-	Reason  string
-	Body    []byte
-	Headers http.Header
+	Reason string
+	Body   []byte
+	// Headers are the answer's, by canonical name. Their type is not http.Header,
+	// so that WASM plugins need not carry package net/http.
+	Headers map[string][]string
 	Request *HTTPRequest
 	// Call is the call that HTTPFor postponed, or nil.
 	Call Deferrable

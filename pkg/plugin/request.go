@@ -31,6 +31,9 @@ func NewTable(pairs ...Pair) *Table { return gpbinary.NewHashtable(pairs...) }
 // Operation is a client's operation as it came.
 type Operation struct{ request *photon.Request }
 
+// Request is the operation as hosts have it: undecoded.
+func (o *Operation) Request() *photon.Request { return o.request }
+
 // Code is the operation's code.
 func (o *Operation) Code() byte { return byte(o.request.Code) }
 

@@ -14,6 +14,9 @@ type Config struct {
 	// MaxEmptyRoomTTL is the longest EmptyRoomTTL that a client may ask for.
 	// Default 60 s. It is rounded down to milliseconds.
 	MaxEmptyRoomTTL time.Duration
+	// MaxPlayers is the largest MaxPlayers that a client may set, and that of rooms
+	// whose clients set none. Default 0: no limit.
+	MaxPlayers int32
 	// MaxCachedEvents per room, actors' and global ones. Default 10000.
 	MaxCachedEvents int
 	// MaxCachedBytes is the size of the contents of all cached events. Default 16 MiB.

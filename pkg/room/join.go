@@ -407,7 +407,7 @@ func (r *Room) checkPlaces(j *Joiner, e *EntryRequest, newcomer bool) ([]string,
 
 func (r *Room) newActor(j *Joiner) *actor {
 	r.lastNr++
-	a := &actor{nr: r.lastNr, userID: j.UserID}
+	a := &actor{nr: r.lastNr, userID: j.UserID, session: j.SessionID}
 	r.actors = append(r.actors, a)
 	return a
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/photon"
 )
 
 // Changed returns what the room publishes to masters (loadbalancing-matchmaking.md
@@ -23,8 +24,8 @@ func (r *Room) Record() *lobby.Record {
 	rec := &lobby.Record{
 		App: r.id.App, Name: r.id.Name, Lobby: r.id.Lobby,
 		Open: r.set.open && !r.cacheFull && r.phase != ending, Visible: r.set.visible, Closing: r.phase == done,
-		MaxPlayers: r.set.maxPlayers,
-		Players:    int32(len(r.actors)), Inactive: int32(r.Inactive()),
+		CheckUser: r.flags&photon.FlagCheckUserOnJoin != 0, MaxPlayers: r.set.maxPlayers,
+		Players: int32(len(r.actors)), Inactive: int32(r.Inactive()),
 		Expected: slices.Clone(r.set.expected), Excluded: r.excludedIDs(),
 		Created: r.id.Created, Incarnation: r.id.Incarnation, Plugin: r.cfg.Plugin, Persistent: r.cfg.Persistent,
 	}
@@ -33,6 +34,7 @@ func (r *Room) Record() *lobby.Record {
 			continue
 		}
 		rec.Users = append(rec.Users, a.userID)
+		rec.Sessions = append(rec.Sessions, lobby.Session(a.session))
 		if !a.active() && !a.unborn() {
 			rec.InactiveUsers = append(rec.InactiveUsers, a.userID)
 		}

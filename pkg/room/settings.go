@@ -43,7 +43,10 @@ type change struct {
 // belong to the server are left out.
 func (r *Room) readRoomTable(p photon.ParamCode, t *gpbinary.Hashtable, creating bool) (*change, error) {
 	c := &change{next: r.set, told: make([]gpbinary.Pair, 0, t.Len()+1)}
-	if err := c.readMaxPlayers(p, t); err != nil {
+	if creating {
+		c.next.maxPlayers = r.cfg.MaxPlayers
+	}
+	if err := c.readMaxPlayers(p, t, r.cfg.MaxPlayers); err != nil {
 		return nil, err
 	}
 	for _, pair := range t.Pairs() {
@@ -68,8 +71,9 @@ func (r *Room) readRoomTable(p photon.ParamCode, t *gpbinary.Hashtable, creating
 }
 
 // readMaxPlayers sets both forms from either; the int wins. Clients that know
-// only the byte and clients that prefer the int are told alike.
-func (c *change) readMaxPlayers(p photon.ParamCode, t *gpbinary.Hashtable) error {
+// only the byte and clients that prefer the int are told alike. limit is the
+// application's, 0 for none.
+func (c *change) readMaxPlayers(p photon.ParamCode, t *gpbinary.Hashtable, limit int32) error {
 	small, hasSmall := t.Get(photon.PropMaxPlayers)
 	large, hasLarge := t.Get(photon.PropMaxPlayersInt)
 	if !hasSmall && !hasLarge {
@@ -82,6 +86,12 @@ func (c *change) readMaxPlayers(p photon.ParamCode, t *gpbinary.Hashtable) error
 	n, ok := photon.AsInt(v)
 	if !ok || n < 0 || n > math.MaxInt32 {
 		return photon.BadParam(p, "has in property %d (MaxPlayers) no number from 0 to %d", key, math.MaxInt32)
+	}
+	if limit > 0 && n > int64(limit) {
+		return photon.BadParam(p, "has in property %d (MaxPlayers) the number %d, at most %d are allowed", key, n, limit)
+	}
+	if limit > 0 && n == 0 {
+		n = int64(limit)
 	}
 	c.next.maxPlayers = int32(n)
 	c.setsMax = true

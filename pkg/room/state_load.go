@@ -101,6 +101,14 @@ func (r *Room) loadSettings(s *State) error {
 	for _, key := range [...]byte{photon.PropIsVisible, photon.PropIsOpen, photon.PropPlayerTTL, photon.PropEmptyRoomTTL, photon.PropExpectedUsers} {
 		table.Delete(key)
 	}
+	// A room may come from a server with higher limits.
+	limit := r.cfg.MaxPlayers
+	for _, key := range [...]byte{photon.PropMaxPlayers, photon.PropMaxPlayersInt} {
+		v, _ := table.Get(key)
+		if n, ok := photon.AsInt(v); ok && limit > 0 && n > int64(limit) {
+			table.Set(key, limit)
+		}
+	}
 	c, err := r.readRoomTable(photon.ParamGameProperties, table, true)
 	if err != nil {
 		return err
@@ -111,9 +119,11 @@ func (r *Room) loadSettings(s *State) error {
 	}
 	if !c.setsMax {
 		next.maxPlayers = s.MaxPlayers
+		if limit > 0 && (next.maxPlayers == 0 || next.maxPlayers > limit) {
+			next.maxPlayers = limit
+		}
 	}
 	next.visible, next.open, next.playerTTL = s.IsVisible, s.IsOpen, s.PlayerTTL
-	// A room may come from a server with a higher limit.
 	next.emptyTTL = min(s.EmptyRoomTTL, r.cfg.maxEmptyRoomTTL())
 	if s.LobbyProperties != nil {
 		next.listed = slices.Clone(s.LobbyProperties)

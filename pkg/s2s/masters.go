@@ -15,6 +15,7 @@ import (
 // only Protocol, Code and Fields travel.
 type Forward struct {
 	App, User string
+	Session   uint64 // of the client, as the lobby tells it from others of its user
 	Request   photon.Request
 	// Lobby is the one that the client means: who names none is in one, perhaps.
 	Lobby lobby.ID
@@ -27,7 +28,7 @@ type Forward struct {
 //
 //	1 operation   2 parameters, Dictionary<byte,byte[]> in the client's
 //	serialization   3 user   4 application key   5 lobby name   6 lobby type
-//	7 serialization   8 transport   9 client's address
+//	7 serialization   8 transport   9 client's address   10 session
 func (f *Forward) Params() gpbinary.Params {
 	table := &gpbinary.Dictionary{
 		Key: gpbinary.TypeDesc{Kind: gpbinary.KindByte}, Val: gpbinary.TypeDesc{Kind: gpbinary.KindObject},
@@ -40,6 +41,7 @@ func (f *Forward) Params() gpbinary.Params {
 		param(1, byte(f.Request.Code)), param(2, table), param(3, f.User), param(4, f.App),
 		param(5, f.Lobby.Name), param(6, byte(f.Lobby.Type)), param(7, byte(f.Request.Protocol)),
 		param(8, f.Transport), param(9, f.Client.String()),
+		param(10, int64(f.Session)),
 	}
 }
 
@@ -50,7 +52,7 @@ func ParseForward(p gpbinary.Params) (f Forward, err error) {
 		App: field[string](in, 4), User: field[string](in, 3),
 		Request:   photon.Request{Code: photon.OpCode(field[byte](in, 1)), Protocol: photon.Protocol(field[byte](in, 7))},
 		Lobby:     lobby.ID{Name: field[string](in, 5), Type: lobby.Type(field[byte](in, 6))},
-		Transport: field[byte](in, 8),
+		Transport: field[byte](in, 8), Session: uint64(field[int64](in, 10)),
 	}
 	f.Client, _ = netip.ParseAddr(field[string](in, 9)) // unknown is good enough
 	switch f.Request.Protocol {

@@ -44,7 +44,7 @@ func TestMastersRequests(t *testing.T) {
 			msg = msg[bytes.IndexByte(msg, '{'):] // without the frame
 		}
 		want := Forward{
-			App: "app\x001.0", User: "ann", Lobby: lobby.ID{Name: "arena", Type: lobby.SQL}, Transport: 3, Client: netip.MustParseAddr("203.0.113.9"),
+			App: "app\x001.0", User: "ann", Session: 1 << 63, Lobby: lobby.ID{Name: "arena", Type: lobby.SQL}, Transport: 3, Client: netip.MustParseAddr("203.0.113.9"),
 		}
 		if err := photon.ParseRequest(proto, msg, &want.Request); err != nil {
 			t.Fatal(err)

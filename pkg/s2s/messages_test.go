@@ -73,7 +73,7 @@ func TestAuthVector(t *testing.T) {
 func testRecord(name string) lobby.Record {
 	return lobby.Record{
 		App: "app\x001.0", Name: name, Lobby: lobby.ID{Name: "arena", Type: lobby.SQL},
-		Open: true, Visible: true, Persistent: true, MaxPlayers: 8, Players: 3, Inactive: 1,
+		Open: true, Visible: true, Persistent: true, CheckUser: true, MaxPlayers: 8, Players: 3, Inactive: 1,
 		Properties: gpbinary.NewHashtable(
 			gpbinary.Pair{Key: "map", Value: "forest"},
 			gpbinary.Pair{Key: "C0", Value: int32(7)},
@@ -81,7 +81,7 @@ func testRecord(name string) lobby.Record {
 			gpbinary.Pair{Key: "v16", Value: gpbinary.Raw{Version: gpbinary.V16, Bytes: []byte{'b', 7}}},
 			gpbinary.Pair{Key: "v18 only", Value: []float64{1.5}},
 		),
-		Users: []string{"a", "b", "c"}, InactiveUsers: []string{"c"}, Expected: []string{"d"}, Excluded: []string{"e"},
+		Users: []string{"a", "b", "c"}, Sessions: []uint64{1, 1 << 63, 0}, InactiveUsers: []string{"c"}, Expected: []string{"d"}, Excluded: []string{"e"},
 		Created: 1_700_000_000_123, Incarnation: 42, Plugin: "webhooks",
 	}
 }

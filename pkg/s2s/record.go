@@ -13,9 +13,9 @@ import (
 //	1 application key   2 room name   3 lobby name   4 lobby type   5 flags
 //	6 players   7 max players   8 inactive   9 properties   10 expected users
 //	12 created   13 plugin   14 incarnation   15 users   16 inactive users
-//	17 excluded users
+//	17 excluded users   18 sessions of the users
 //
-// 15 to 17 are ours. What is zero or empty is left out.
+// 15 to 18 are ours. What is zero or empty is left out.
 //
 // Property values travel sealed, as byte[]: one byte that says the form, then
 // the typed value. So they reach the master, and the clients of either
@@ -38,6 +38,7 @@ const (
 	recordUsers       = 15
 	recordInactives   = 16
 	recordExcluded    = 17
+	recordSessions    = 18
 )
 
 // Bits of recordFlags.
@@ -47,6 +48,7 @@ const (
 	flagReserved   = 1 << 2
 	flagClosing    = 1 << 3
 	flagPersistent = 1 << 4
+	flagCheckUser  = 1 << 5
 )
 
 // sealedValue marks a property that the sender held as a value, not as
@@ -85,7 +87,7 @@ func appendRecord(b []byte, r *lobby.Record) ([]byte, error) {
 		}
 	}
 	flags := byte(0)
-	for i, on := range [...]bool{r.Open, r.Visible, r.Reserved, r.Closing, r.Persistent} {
+	for i, on := range [...]bool{r.Open, r.Visible, r.Reserved, r.Closing, r.Persistent, r.CheckUser} {
 		if on {
 			flags |= 1 << i
 		}
@@ -110,6 +112,13 @@ func appendRecord(b []byte, r *lobby.Record) ([]byte, error) {
 	list(recordUsers, r.Users)
 	list(recordInactives, r.InactiveUsers)
 	list(recordExcluded, r.Excluded)
+	if len(r.Sessions) > 0 {
+		sessions := make([]int64, len(r.Sessions))
+		for i, s := range r.Sessions {
+			sessions[i] = int64(s)
+		}
+		add(recordSessions, sessions)
+	}
 	b, err := gpbinary.Append(b, gpbinary.V16, &d)
 	if err != nil {
 		return b, fmt.Errorf("s2s: record of room %.64q: %w", r.Name, err)
@@ -176,10 +185,14 @@ func parseRecord(pairs []gpbinary.Pair) (r lobby.Record, err error) {
 		Reserved:   flags&flagReserved != 0,
 		Closing:    flags&flagClosing != 0,
 		Persistent: flags&flagPersistent != 0,
+		CheckUser:  flags&flagCheckUser != 0,
 		MaxPlayers: field[int32](f, recordMaxPlayers), Players: field[int32](f, recordPlayers), Inactive: field[int32](f, recordInactive),
 		Users: field[[]string](f, recordUsers), InactiveUsers: field[[]string](f, recordInactives),
 		Expected: field[[]string](f, recordExpected), Excluded: field[[]string](f, recordExcluded),
 		Created: field[int64](f, recordCreated), Incarnation: field[int64](f, recordIncarnation), Plugin: field[string](f, recordPlugin),
+	}
+	for _, s := range field[[]int64](f, recordSessions) {
+		r.Sessions = append(r.Sessions, uint64(s))
 	}
 	if h := field[*gpbinary.Hashtable](f, recordProperties); h != nil && f.err == nil {
 		r.Properties, f.err = openProperties(h)

@@ -54,8 +54,10 @@ func (s *streamSession) flush() {
 			s.mu.Unlock()
 			return
 		}
-		if !s.closing {
-			_ = s.raw.SetWriteDeadline(time.Now().Add(s.l.limits.IdleTimeout))
+		// As for reads, most writes need no timer.
+		if now, idle := time.Now(), s.l.limits.IdleTimeout; !s.closing && now.Sub(s.writeArmed) > idle/8 {
+			s.writeArmed = now
+			_ = s.raw.SetWriteDeadline(now.Add(idle + idle/8))
 		}
 		s.mu.Unlock()
 

@@ -53,7 +53,8 @@ type streamSession struct {
 	unreliable int // messages in queue that may be dropped
 	flushing   bool
 	closing    bool
-	broken     bool // a write failed
+	broken     bool      // a write failed
+	writeArmed time.Time // when the write deadline was set last
 	reason     Reason
 }
 

@@ -80,6 +80,7 @@ const outboxKeep = 8 * outboxHigh
 
 // takeOutbox hands what was posted to the connections.
 func (s *udpShard) takeOutbox() {
+	s.turn.sent(len(s.spare))
 	for i := range s.spare {
 		o := &s.spare[i]
 		p := o.peer

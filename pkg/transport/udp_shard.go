@@ -42,6 +42,7 @@ type udpShard struct {
 	sources    sources
 	handshakes handshakes
 	stopping   bool
+	turn       udpTurn
 	count      udpCounts
 	stats      enet.Stats // what was published of cfg.Stats
 
@@ -165,14 +166,13 @@ func (s *udpShard) await() bool {
 	return true
 }
 
-// readsInARow are the batches after which the reader lets rooms and pump run.
-// Without, it would go on until its socket is empty, where there is one core.
-const readsInARow = 16
-
 // read is the reader goroutine.
 func (s *udpShard) read() {
+	reads := leastReads
 	for row := 0; s.await(); row++ {
-		if row == readsInARow {
+		if row >= reads {
+			// Without this the reader would go on until its socket is empty, where there
+			// is one core.
 			row = 0
 			runtime.Gosched()
 		}
@@ -195,6 +195,8 @@ func (s *udpShard) read() {
 			s.input(in.from[i], in.data[i])
 		}
 		s.count.datagramsIn += int64(in.n)
+		s.turn.in += in.n
+		reads = s.turn.reads()
 		s.publish()
 		work := len(s.ready) > 0 || len(s.replies) > 0 || s.wheel.next() < s.sleepTick
 		s.mu.Unlock()

@@ -74,6 +74,9 @@ func openUDP(addr string, join bool) (*udpSocket, error) {
 		return nil, err
 	}
 	err = s.raw.Control(func(fd uintptr) {
+		// With CAP_NET_ADMIN the limit of the system (net.core.rmem_max) does not hold.
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, udpSocketBuffer)
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, udpSocketBuffer)
 		if name, err := unix.Getsockname(int(fd)); err == nil {
 			_, s.v4 = name.(*unix.SockaddrInet4)
 		}

@@ -1,12 +1,66 @@
 package cluster
 
 import (
+	"context"
 	"net"
+	"strconv"
 	"testing"
 
 	"github.com/boson-project/boson/pkg/client"
 	"github.com/boson-project/boson/pkg/config"
+	"github.com/boson-project/boson/pkg/photon"
 )
+
+// Clients that are set to alternative ports replace the port of every address
+// that they are told (27000 to 27002), and ping regions at that of the master.
+func TestAlternativePorts(t *testing.T) {
+	alt := map[string]string{}
+	up := Start(t, func(c *config.Config) {
+		for role, e := range map[string]*config.Endpoints{"ns": &c.NameServer.Listen, "ms": &c.Master.Listen, "gs": &c.GameServer.Listen} {
+			e.AltUDP = freeAddress(t)
+			alt[role] = e.AltUDP
+		}
+	})
+	dial := func(role string) *client.Peer {
+		ctx, cancel := context.WithTimeout(t.Context(), Timeout)
+		defer cancel()
+		p, err := client.Dial(ctx, client.Options{Transport: client.UDP, Protocol: photon.GpBinaryV18}, alt[role])
+		if err != nil {
+			t.Fatal(role, err)
+		}
+		t.Cleanup(p.Close)
+		return p
+	}
+	ok := func(r *client.Response) *client.Response {
+		t.Helper()
+		if err := r.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	token := func(r *client.Response) photon.Params {
+		s, _ := r.String(photon.ParamToken)
+		return photon.Params{photon.Param(photon.ParamToken, s)}
+	}
+	ns := ok(ask(t, dial("ns"), photon.OpAuthenticate, loginParams(false, nil)))
+	if a, _ := ns.String(photon.ParamAddress); a != address(up.Master(), client.UDP) {
+		t.Errorf("the alternative port is announced: %s", a)
+	}
+	master := dial("ms")
+	ok(ask(t, master, photon.OpAuthenticate, token(ns)))
+	created := ok(ask(t, master, photon.OpCreateGame, photon.Params{roomName("r")}))
+	game := dial("gs")
+	ok(ask(t, game, photon.OpAuthenticate, token(created)))
+	ok(ask(t, game, photon.OpCreateGame, photon.Params{roomName("r")}))
+
+	_, port, _ := net.SplitHostPort(alt["ms"])
+	n, _ := strconv.Atoi(port)
+	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
+	defer cancel()
+	if _, err := client.PingRegion(ctx, "127.0.0.1", n); err != nil {
+		t.Error(err)
+	}
+}
 
 // Ports and names of the operator's choice: listening addresses and announced
 // ones are settings of their own (27000 to 27002 instead of 5058, 5055, 5056,

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ type cluster struct {
 	ended chan struct{} // closed when the last process of the cluster is gone
 
 	nameServer, master, gameServer, admin string // host:port: WebSocket, and HTTP
+
+	service *service // the web service that knows users
+	dir     string   // of the configuration file
 }
 
 // startCluster returns when the cluster is ready for clients. further are flags
@@ -63,12 +67,23 @@ func launch(further string) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	dir, err := os.MkdirTemp("", "boson-e2e")
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "boson.yaml")
+	service := startService()
+	if err := os.WriteFile(file, service.configuration(), 0o600); err != nil {
+		service.Close()
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	local := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 	c := &cluster{
+		service: service, dir: dir,
 		log: &logBuffer{ready: make(chan struct{})}, ended: make(chan struct{}),
 		nameServer: local(ports[2]), master: local(ports[5]), gameServer: local(ports[8]), admin: local(ports[10]),
 	}
-	args := fmt.Sprintf("--nameserver.listen.udp=:%d --nameserver.listen.tcp=:%d --nameserver.listen.ws=:%d"+
+	args := "--config=" + file + fmt.Sprintf(" --nameserver.listen.udp=:%d --nameserver.listen.tcp=:%d --nameserver.listen.ws=:%d"+
 		" --master.listen.udp=:%d --master.listen.tcp=:%d --master.listen.ws=:%d"+
 		" --gameserver.listen.udp=:%d --gameserver.listen.tcp=:%d --gameserver.listen.ws=:%d"+
 		" --master.s2s=127.0.0.1:%d --admin.listen=127.0.0.1:%d --admin.grpc=127.0.0.1:%d"+
@@ -86,15 +101,23 @@ func launch(further string) (*cluster, error) {
 	ownGroup(cmd)
 	c.cmd = cmd
 	if err := cmd.Start(); err != nil {
+		c.tidy()
 		return nil, fmt.Errorf("make run: %w", err)
 	}
 	go func() {
 		// Wait returns when all processes that write to the log are gone, not only
 		// make. Its error is of no use: make and go wrap the exit code.
 		_ = cmd.Wait()
+		c.tidy()
 		close(c.ended)
 	}()
 	return c, nil
+}
+
+// tidy removes what the cluster needed beside its processes.
+func (c *cluster) tidy() {
+	c.service.Close()
+	_ = os.RemoveAll(c.dir)
 }
 
 func (c *cluster) waitReady(ctx context.Context) error {
@@ -130,14 +153,18 @@ func (c *cluster) waitEmpty(ctx context.Context) error {
 	defer cancel()
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
+	last := "nothing is known of it"
 	for {
 		left, err := c.left(ctx)
-		if err == nil && left == "" {
+		switch {
+		case err == nil && left == "":
 			return nil
+		case err == nil:
+			last = left
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("after the tests the cluster is not empty: %s: %w", left, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("after the tests the cluster is not empty: %s: %w", last, errors.Join(err, ctx.Err()))
 		case <-poll.C:
 		}
 	}

@@ -27,11 +27,13 @@ func (alone) Upsert(*lobby.Record)                                  {}
 func (alone) Remove(string, string)                                 {}
 func (alone) RequestPlacement(_, _ string, done func(granted bool)) { done(true) }
 
-// boson runs a game server alone, on UDP, without limits on what a peer may send
-// and get: the plain relay has none either.
+// boson runs a game server alone, without limits on what a peer may send and get:
+// the plain relay has none either.
 func boson(args []string) error {
 	f := flag.NewFlagSet("boson", flag.ContinueOnError)
 	listen := f.String("listen", "127.0.0.1:7001", "UDP address")
+	tcp := f.String("tcp", "", "TCP address; may be empty")
+	ws := f.String("ws", "", "WebSocket address; may be empty")
 	profiles := f.String("pprof", "", "address of an HTTP server with profiles")
 	limited := f.Bool("limited", false, "with a peer's ordinary limit of 256 KiB/s")
 	if err := f.Parse(args); err != nil {
@@ -52,8 +54,15 @@ func boson(args []string) error {
 	if *limited {
 		rate = 0
 	}
+	listens := []app.Listen{{Kind: transport.UDP, Addr: *listen}}
+	if *tcp != "" {
+		listens = append(listens, app.Listen{Kind: transport.TCP, Addr: *tcp})
+	}
+	if *ws != "" {
+		listens = append(listens, app.Listen{Kind: transport.WebSocket, Addr: *ws})
+	}
 	server := app.NewServer(app.Options{
-		Name: "gameserver", Listen: []app.Listen{{Kind: transport.UDP, Addr: *listen}}, Logger: zerolog.Nop(),
+		Name: "gameserver", Listen: listens, Logger: zerolog.Nop(),
 		Limits:          transport.Limits{MaxMessagesPerSecond: -1, MaxPeersPerAddress: -1},
 		UDPTransmitRate: rate,
 	}, games)

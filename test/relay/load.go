@@ -31,32 +31,62 @@ func load(args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	addr, err := net.ResolveUDPAddr("udp4", *to)
+	r, err := runLoad(loadOptions{*to, *rooms, *players, *rate, *size, *warmup, *duration})
 	if err != nil {
 		return err
+	}
+	fmt.Printf("plain relay: %d rooms x %d players, %g events/s each of %d bytes\n", *rooms, *players, *rate, *size)
+	fmt.Printf("  deliveries   %.0f/s of %.0f/s offered\n", r.perSecond, *rate*float64(*rooms**players*(*players-1)))
+	fmt.Printf("  latency      p50 %.3g ms   p99 %.3g ms   max %.3g ms\n", r.p50, r.p99, r.max)
+	fmt.Printf("  missing      %d of %d (%.3g %%)\n", r.expected-r.arrived, r.expected, 100*float64(r.expected-r.arrived)/float64(max(r.expected, 1)))
+	fmt.Printf("  this client  %.2f cores\n", r.cores)
+	return nil
+}
+
+type loadOptions struct {
+	to               string
+	rooms, players   int
+	rate             float64
+	size             int
+	warmup, duration time.Duration
+}
+
+type loadResult struct {
+	expected, arrived int64
+	perSecond         float64 // deliveries
+	p50, p99, max     float64 // ms
+	cores             float64
+}
+
+func runLoad(o loadOptions) (res loadResult, err error) {
+	addr, err := net.ResolveUDPAddr("udp4", o.to)
+	if err != nil {
+		return res, err
 	}
 	epoll, err := unix.EpollCreate1(0)
 	if err != nil {
-		return err
+		return res, err
 	}
-	count := *rooms * *players
+	defer unix.Close(epoll)
+	count := o.rooms * o.players
 	fds := make([]int, count)
 	for i := range fds {
 		if fds[i], err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, 0); err != nil {
-			return err
+			return res, err
 		}
+		defer unix.Close(fds[i])
 		_ = unix.SetsockoptInt(fds[i], unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20)
 		if err := unix.Connect(fds[i], &unix.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}); err != nil {
-			return err
+			return res, err
 		}
 		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fds[i], &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fds[i])}); err != nil {
-			return err
+			return res, err
 		}
 		join := binary.BigEndian.AppendUint32(nil, joinMark)
 		// Players of a room are due evenly spread, as in "boson bench".
-		join = binary.BigEndian.AppendUint32(join, uint32(i%*rooms))
+		join = binary.BigEndian.AppendUint32(join, uint32(i%o.rooms))
 		if _, err := unix.Write(fds[i], join); err != nil {
-			return err
+			return res, err
 		}
 	}
 	var msgs [16]mmsghdr
@@ -70,12 +100,12 @@ func load(args []string) error {
 	}
 	latency := hdrhistogram.New(1000, int64(time.Minute), 2)
 	var sent, arrived, measured int64
-	event := make([]byte, max(*size, header))
+	event := make([]byte, max(o.size, header))
 	events := make([]unix.EpollEvent, 256)
 	poll := []unix.PollFd{{Fd: int32(epoll), Events: unix.POLLIN}}
-	period := float64(time.Second) / *rate / float64(count)
-	start := time.Now()
-	end := *warmup + *duration
+	period := float64(time.Second) / o.rate / float64(count)
+	start, cpu := time.Now(), ownCPU()
+	end := o.warmup + o.duration
 	for {
 		now := time.Since(start)
 		if now > end+500*time.Millisecond {
@@ -107,7 +137,7 @@ func load(args []string) error {
 			now := time.Since(start)
 			for j := range int(got) {
 				arrived++
-				if now < *warmup || now >= end {
+				if now < o.warmup || now >= end {
 					continue
 				}
 				measured++
@@ -115,15 +145,18 @@ func load(args []string) error {
 			}
 		}
 	}
-	expected := sent * int64(*players-1)
-	var usage unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage)
-	fmt.Printf("plain relay: %d rooms x %d players, %g events/s each of %d bytes\n", *rooms, *players, *rate, *size)
-	fmt.Printf("  deliveries   %.0f/s of %.0f/s offered\n", float64(measured)/duration.Seconds(), *rate*float64(count*(*players-1)))
-	fmt.Printf("  latency      p50 %.3g ms   p99 %.3g ms   max %.3g ms\n", ms(latency.ValueAtQuantile(50)), ms(latency.ValueAtQuantile(99)), ms(latency.Max()))
-	fmt.Printf("  missing      %d of %d (%.3g %%)\n", expected-arrived, expected, 100*float64(expected-arrived)/float64(max(expected, 1)))
-	fmt.Printf("  this client  %.2f cores\n", float64(usage.Utime.Nano()+usage.Stime.Nano())/float64(time.Since(start)))
-	return nil
+	res.expected, res.arrived = sent*int64(o.players-1), arrived
+	res.perSecond = float64(measured) / o.duration.Seconds()
+	res.p50, res.p99, res.max = ms(latency.ValueAtQuantile(50)), ms(latency.ValueAtQuantile(99)), ms(latency.Max())
+	res.cores = float64(ownCPU()-cpu) / float64(time.Since(start))
+	return res, nil
+}
+
+// ownCPU is what this process has used so far.
+func ownCPU() time.Duration {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func ms(ns int64) float64 { return float64(ns) / 1e6 }

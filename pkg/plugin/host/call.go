@@ -50,7 +50,7 @@ func (c *call) Decide(d plugin.Decision) error {
 		return outcome(c.step.proceed(h.opt.Now()))
 	case plugin.Failed:
 		h.opt.Counters.Failed.Add(1)
-		h.log.Debug().Str("callback", c.name).Str("reason", d.Message).Msg("plugin failed a call")
+		h.log().Debug().Str("callback", c.name).Str("reason", d.Message).Msg("plugin failed a call")
 		c.step.refuse(h.opt.Now(), refusal(&d, h.wire))
 	}
 	return nil
@@ -58,7 +58,7 @@ func (c *call) Decide(d plugin.Decision) error {
 
 // Misused implements plugin.Control.
 func (c *call) Misused(err error) {
-	c.h.log.Warn().Str("callback", c.name).Msg("plugin decided a call twice; the first decision stands")
+	c.h.log().Warn().Str("callback", c.name).Msg("plugin decided a call twice; the first decision stands")
 	c.h.report(plugin.AlreadyProcessed, err, c.name)
 }
 
@@ -88,7 +88,7 @@ func (h *Host) watchDeferred(after time.Duration) {
 					}
 					continue
 				}
-				h.log.Error().Str("callback", c.name).Msg("plugin deferred a call and never decided it")
+				h.log().Error().Str("callback", c.name).Msg("plugin deferred a call and never decided it")
 				h.report(plugin.Timeout, errors.New("a deferred call was not decided in time"), c.name)
 				_ = c.info.Fail("the plugin did not decide in time", nil)
 			}
@@ -117,11 +117,11 @@ func (h *Host) ask(c *call, f func()) {
 		}
 	case !c.info.IsNew():
 	case h.strict:
-		h.log.Error().Str("callback", c.name).Msg("plugin returned without a decision")
+		h.log().Error().Str("callback", c.name).Msg("plugin returned without a decision")
 		h.report(plugin.NotProcessed, errors.New("plugin did not process the call"), c.name)
 		_ = c.info.Fail("plugin did not process the call", nil)
 	default:
-		h.log.Warn().Str("callback", c.name).Msg("plugin returned without a decision; the call is continued")
+		h.log().Warn().Str("callback", c.name).Msg("plugin returned without a decision; the call is continued")
 		_ = c.info.Continue()
 	}
 	h.inside.Store(entered)
@@ -276,7 +276,9 @@ func (h hooks) Leave(now time.Duration, l *room.Leave) {
 }
 
 // WantsEvent implements room.Hooks.
-func (h hooks) WantsEvent(code photon.EventCode) bool { return h.events[code] && !h.closed }
+func (h hooks) WantsEvent(code photon.EventCode) bool {
+	return h.events[code/64]&(1<<(code%64)) != 0 && !h.closed
+}
 
 // raise is a call of OnRaiseEvent with all that belongs to it, in one piece of memory.
 type raise struct {
@@ -392,7 +394,7 @@ type nothing struct{ h *Host }
 
 func (nothing) proceed(time.Duration) error { return nil }
 func (s nothing) refuse(_ time.Duration, err *room.Error) {
-	s.h.log.Warn().Str("reason", err.Text).Msg("plugin failed OnSetProperties; the properties are set")
+	s.h.log().Warn().Str("reason", err.Text).Msg("plugin failed OnSetProperties; the properties are set")
 }
 
 // SetProperties implements room.Hooks.
@@ -426,7 +428,7 @@ func (s closing) proceed(now time.Duration) error {
 }
 
 func (s closing) refuse(_ time.Duration, err *room.Error) {
-	s.h.log.Warn().Str("reason", err.Text).Msg("plugin failed the close of its room; the room ends")
+	s.h.log().Warn().Str("reason", err.Text).Msg("plugin failed the close of its room; the room ends")
 	s.c.Fail()
 }
 

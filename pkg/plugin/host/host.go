@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -69,14 +68,13 @@ type Host struct {
 	opt    Options
 	plugin plugin.Plugin
 	room   *room.Room
-	log    zerolog.Logger
-	slog   *slog.Logger
+	logs   atomic.Pointer[logs]
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	strict  bool
 	hooks   plugin.Hook
-	events  [256]bool
+	events  [4]uint64 // a bit for each event code that the plugin wants
 	unknown func(any) (any, bool)
 
 	inside    atomic.Bool // the fiber is in this room's code
@@ -99,7 +97,8 @@ func New(opt Options) *Host {
 	if opt.Counters == nil {
 		opt.Counters = &Counters{}
 	}
-	h := &Host{opt: opt, log: opt.Logger}
+	h := &Host{opt: opt}
+	h.named("Plugin")
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
@@ -110,13 +109,12 @@ var ErrMismatch = errors.New("no such plugin")
 // Open makes the room's plugin. An error is what the creating client is to be
 // told; for ErrMismatch with PluginMismatch, else with PluginReportedError.
 func (h *Host) Open(f plugin.Factory, name string, config plugin.Config) (p plugin.Plugin, err error) {
-	h.named("Plugin")
 	h.Begin()
 	defer h.Pause()
 	defer func() {
 		if x := recover(); x != nil {
 			h.opt.Counters.Panics.Add(1)
-			h.log.Error().Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("plugin factory crashed")
+			h.log().Error().Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("plugin factory crashed")
 			p, err = nil, fmt.Errorf("the plugin could not be made: %v", x)
 		}
 	}()
@@ -147,26 +145,17 @@ func (h *Host) Open(f plugin.Factory, name string, config plugin.Config) (p plug
 		filter = f.Filter()
 	}
 	h.hooks = filter.Hooks
-	for code := range h.events {
-		h.events[code] = filter.Hooks&plugin.HookRaiseEvent != 0 && filter.Events == nil
-	}
 	if filter.Hooks&plugin.HookRaiseEvent != 0 {
+		if filter.Events == nil {
+			filter.Events = []plugin.EventRange{{From: 0, To: 255}}
+		}
 		for _, r := range filter.Events {
 			for code := int(r.From); code <= int(r.To); code++ {
-				h.events[code] = true
+				h.events[code/64] |= 1 << (code % 64)
 			}
 		}
 	}
 	return p, nil
-}
-
-// named gives the plugin's log its name.
-func (h *Host) named(name string) {
-	h.log = h.opt.Logger.With().Str("logger", name).Str("app", h.opt.Environment.AppID).Str("room", h.opt.GameID).Logger()
-	if h.plugin != nil {
-		h.log = h.log.With().Str("plugin", h.plugin.Name()+" "+h.plugin.Version()).Logger()
-	}
-	h.slog = slog.New(zerolog.NewSlogHandler(h.log.Sample(&zerolog.BurstSampler{Burst: logsPerSecond, Period: time.Second})))
 }
 
 // Attach binds the host to its room, before the room is created.
@@ -222,7 +211,7 @@ func (h *Host) guard(code plugin.ErrorCode, f func()) (err error) {
 			if e, ok := x.(error); ok {
 				err = e
 			}
-			h.log.Error().Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("plugin crashed; its room goes on")
+			h.log().Error().Str("panic", fmt.Sprint(x)).Bytes("stack", debug.Stack()).Msg("plugin crashed; its room goes on")
 			h.report(code, err, nil)
 		}
 		if h.depth > 0 {
@@ -230,7 +219,7 @@ func (h *Host) guard(code plugin.ErrorCode, f func()) (err error) {
 		}
 		if took := h.opt.Now() - start - (h.waited - waited); took > slowCallback {
 			h.opt.Counters.Slow.Add(1)
-			h.log.Warn().Dur("took", took).Msg("plugin held up its room")
+			h.log().Warn().Dur("took", took).Msg("plugin held up its room")
 		}
 	}()
 	f()
@@ -246,7 +235,7 @@ func (h *Host) report(code plugin.ErrorCode, err error, state any) {
 	defer func() {
 		if x := recover(); x != nil {
 			h.opt.Counters.Panics.Add(1)
-			h.log.Error().Str("panic", fmt.Sprint(x)).Msg("plugin crashed in ReportError")
+			h.log().Error().Str("panic", fmt.Sprint(x)).Msg("plugin crashed in ReportError")
 		}
 	}()
 	r.ReportError(code, err, state)
@@ -294,7 +283,7 @@ func (h *Host) shut() {
 	if c, ok := h.plugin.(plugin.Closer); ok {
 		_ = h.guard(plugin.UnhandledException, func() {
 			if err := c.Close(); err != nil {
-				h.log.Warn().Err(err).Msg("plugin did not close well")
+				h.log().Warn().Err(err).Msg("plugin did not close well")
 			}
 		})
 	}

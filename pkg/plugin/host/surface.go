@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -22,9 +21,6 @@ func (h *Host) GameID() string { return h.opt.GameID }
 
 // Environment implements plugin.Host.
 func (h *Host) Environment() plugin.Environment { return h.opt.Environment }
-
-// Logger implements plugin.Host.
-func (h *Host) Logger() *slog.Logger { return h.slog }
 
 // Context implements plugin.Host.
 func (h *Host) Context() context.Context { return h.ctx }
@@ -130,7 +126,7 @@ func (h *Host) BroadcastEvent(e plugin.Event) error {
 		return err
 	}
 	if _, ok := h.room.Actor(e.Sender); !ok && e.Sender != 0 {
-		h.log.Error().Int32("sender", e.Sender).Uint8("code", e.Code).Msg("plugin's event has a sender that is not in the room; it is not sent")
+		h.log().Error().Int32("sender", e.Sender).Uint8("code", e.Code).Msg("plugin's event has a sender that is not in the room; it is not sent")
 		return plugin.ErrNoSuchActor
 	}
 	out := &room.Emission{Sender: e.Sender, Delivery: photon.Delivery{Channel: e.Send.Channel, Mode: mode(e.Send), Encrypt: e.Send.Encrypt}}
@@ -293,7 +289,7 @@ func (h *Host) State() (plugin.GameState, error) {
 	}
 	s, lost := h.room.State(h.opt.Now(), time.Now())
 	if lost > 0 {
-		h.log.Warn().Int("values", lost).Msg("the saved state lacks values that its format can't hold")
+		h.log().Warn().Int("values", lost).Msg("the saved state lacks values that its format can't hold")
 	}
 	return json.Marshal(s)
 }

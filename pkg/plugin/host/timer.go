@@ -44,7 +44,7 @@ func (h *Host) newTimer(first, interval time.Duration, f func()) *plugin.Timer {
 		return nil
 	}
 	if len(h.timers) >= maxTimers {
-		h.log.Warn().Int("timers", maxTimers).Msg("plugin has too many timers; one more is refused")
+		h.log().Warn().Int("timers", maxTimers).Msg("plugin has too many timers; one more is refused")
 		return nil
 	}
 	first = max(first, minInterval)

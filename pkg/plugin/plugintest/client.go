@@ -313,6 +313,17 @@ func (c *Client) WaitGone() string {
 // Drop ends the connection, for example by transport.ReasonTimeout.
 func (c *Client) Drop(r transport.Reason) { c.link.Close(r) }
 
+// RoomProperties asks for the room's properties.
+func (c *Client) RoomProperties() *plugin.Table {
+	c.t.Helper()
+	r := c.Call(photon.OpGetProperties, photon.Param(photon.ParamProperties, byte(1))) // the room's, and no actor's
+	t, ok := r.Get(photon.ParamGameProperties).(*plugin.Table)
+	if !ok {
+		c.t.Fatalf("%s can't read the room's properties: %d %s", c.UserID, r.ReturnCode, r.Debug)
+	}
+	return t
+}
+
 func roomName(name string) gpbinary.Param { return photon.Param(photon.ParamRoomName, name) }
 
 // Create calls CreateGame.

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -102,8 +104,13 @@ func TestTwoServers(t *testing.T) {
 	ann.Leave(true)
 	eventually(t, "the room is gone", func() bool { return one.Rooms() == 0 })
 
+	// A stranger who is refused changes nothing.
+	db := look(t, setting)
+	before, _ := db.Load(ctx, room1)
+	expectCode(t, "rejoin of a stranger", two.Client("eve").JoinMode("room1", photon.RejoinOnly), photon.ReturnJoinFailedWithRejoinerNotFound)
 	ann = two.Client("ann")
 	expectCode(t, "create of a saved room", create(ann, "room1"), photon.ReturnGameIDAlreadyExists)
+	expect(t, db, room1, before.Version, string(before.State))
 	r := ann.JoinMode("room1", photon.RejoinOnly, photon.Param(photon.ParamActorNr, int32(-1)))
 	expectCode(t, "rejoin", r, 0)
 	if turnOf(r) != int32(5) || r.Get(photon.ParamActorNr) != int32(1) {
@@ -279,4 +286,95 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s = %s: %v", key, value, err)
 		}
 	}
+}
+
+// memory is a store without a disk. hold, if it is not nil, keeps everybody waiting.
+type memory struct {
+	mu    sync.Mutex
+	saves []Saved
+	hold  chan struct{}
+}
+
+func (m *memory) wait() {
+	if m.hold != nil {
+		<-m.hold
+	}
+}
+
+func (m *memory) Load(context.Context, string) (Saved, error) {
+	m.wait()
+	return Saved{}, ErrNotFound
+}
+
+func (m *memory) Save(_ context.Context, _ string, s Saved) error {
+	m.wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.saves = append(m.saves, s)
+	return nil
+}
+
+func (m *memory) Delete(context.Context, string, int64) error { return nil }
+func (m *memory) Close() error                                { return nil }
+
+func (m *memory) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.saves)
+}
+
+// use makes m the store of a setting, which it returns.
+func (m *memory) use(t *testing.T) string {
+	setting := "bolt:memory of " + t.Name()
+	stores.Lock()
+	defer stores.Unlock()
+	stores.m[setting] = &shared{setting: setting, open: func() (Store, error) { return m, nil }}
+	return setting
+}
+
+// A running room is saved once per interval, only when it has changed, and twice
+// a day so that its state does not expire.
+func TestSaveInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		s := rooms(t, m.use(t), func(s *settings) { s.saveInterval = defaultSaveInterval })
+		ann := s.Client("ann")
+		create(ann, "room1", playerTTL(60000))
+		for i, step := range []struct {
+			passes time.Duration
+			saves  int
+		}{{time.Hour, 1}, {time.Hour, 2}, {crashGrace/2 - 2*time.Minute, 2}, {4 * time.Minute, 3}} {
+			if i == 1 {
+				ann.Set(0, turn(1))
+				ann.Set(0, turn(2))
+			}
+			time.Sleep(step.passes)
+			synctest.Wait()
+			if n := m.count(); n != step.saves && i != 2 {
+				t.Errorf("step %d: %d saves, want %d", i, n, step.saves)
+			}
+		}
+		for i, saved := range m.saves {
+			if i > 0 && saved.Version <= m.saves[i-1].Version || !saved.Expires.After(time.UnixMilli(saved.Version).Add(crashGrace)) {
+				t.Errorf("save %d has version %d and expires %v", i, saved.Version, saved.Expires)
+			}
+		}
+		s.Stop()
+	})
+}
+
+// A store that does not answer at all costs a create its time, and no more.
+func TestStuckDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		quick(t)
+		m := &memory{hold: make(chan struct{})}
+		s := rooms(t, m.use(t), func(s *settings) { s.timeout = time.Second })
+		start := time.Now()
+		expectCode(t, "create", create(s.Client("ann"), "room1"), photon.ReturnPluginReportedError)
+		if took := time.Since(start); took != 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		close(m.hold)
+		s.Stop()
+	})
 }

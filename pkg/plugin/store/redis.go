@@ -23,6 +23,14 @@ const redisPrefix = "boson:room:"
 // that was on its way does not bring the room back.
 const tombstone = 10 * time.Minute
 
+// The client would write to standard error what it returns as errors, too.
+func init() { redis.SetLogger(silent{}) }
+
+type silent struct{}
+
+// Printf implements the client's logger.
+func (silent) Printf(context.Context, string, ...any) {}
+
 // NewRedis returns a store on a server. Connections are made when they are
 // needed; a request is tried a second time, for connections that died while they
 // were idle. More is the business of those who wait.

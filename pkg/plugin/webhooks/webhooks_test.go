@@ -133,6 +133,12 @@ func (s *service) startWith(f plugin.Factory, settings ...string) *plugintest.Se
 	} else if rejoin {
 		load = gameserver.LoadRejoin
 	}
+	return s.startFor(load, f, config)
+}
+
+// startFor is start where the server's own word about loading is another.
+func (s *service) startFor(load gameserver.Load, f plugin.Factory, config plugin.Config) *plugintest.Server {
+	s.t.Helper()
 	return plugintest.New(s.t, plugintest.Options{
 		Factory: f, Config: config, Load: load, Allow: []string{strings.TrimPrefix(s.server.URL, "http://")},
 	})
@@ -252,8 +258,8 @@ func TestForwarding(t *testing.T) {
 	// What the room refuses is no news.
 	expected := photon.Param(photon.ParamExpectedValues, plugin.NewTable(plugin.Pair{Key: "turn", Value: int32(5)}))
 	expectCode(t, "failed swap", ann.Set(0, table, flags(photon.WebHTTPForward), expected), photon.ReturnInvalidOperation, "")
-	ann.Sync()
-	web.gotNothing()
+	ann.Raise(7, "hello", flags(photon.WebHTTPForward))
+	web.gets("/event", event+user)
 }
 
 // PL-125
@@ -474,10 +480,15 @@ func TestSaveAndLoad(t *testing.T) {
 // PL-130
 func TestNoAsyncJoin(t *testing.T) {
 	web := newService(t)
+	always := web.startFor(gameserver.LoadJoin, factory{}, plugin.Config{
+		"BaseUrl": web.server.URL, "PathCreate": "create", "PathClose": "close", "IsPersistent": "true", "AsyncJoin": "false",
+	})
 	s := web.start(saves("AsyncJoin", "false")...)
 	ann := s.Client("ann")
-	expectCode(t, "join", ann.Join("room1"), photon.ReturnGameDoesNotExist, "")
-	web.gotNothing()
+	for _, c := range []*plugintest.Client{ann, always.Client("ann")} {
+		expectCode(t, "join", c.Join("room1"), photon.ReturnGameDoesNotExist, "")
+		web.gotNothing()
+	}
 	web.says("/load", `{"ResultCode":0,"State":null}`)
 	expectCode(t, "rejoin", ann.JoinMode("room1", photon.RejoinOnly), photon.ReturnGameDoesNotExist, "")
 	web.next("/load")

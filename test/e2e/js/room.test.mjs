@@ -209,8 +209,20 @@ describe("rooms", { concurrency: true }, () => {
     await ann.create("r");
     await again.sees(1);
     await again.refused(JoinRandomGame, ErrorCode.NoRandomMatchFound, () => again.client.joinRandomRoom()); // LB-114
-    await again.refusedInTheEnd(JoinGame, ErrorCode.JoinFailedFoundActiveJoiner, () => again.client.joinRoom("r"));
+    await again.refused(JoinGame, ErrorCode.JoinFailedFoundActiveJoiner, () => again.client.joinRoom("r"));
+    await again.refused(JoinGame, ErrorCode.JoinFailedFoundActiveJoiner, () => again.client.joinRoom("r", { createIfNotExists: true }));
     assert.deepEqual(ann.actors, [1]);
+  });
+
+  // Who comes back from a room at once is not taken for a second connection.
+  scenario("leaving and entering the same room again and again, by name and at random", async (world) => {
+    const [ann, bob] = await world.together("r", {}, "ann", "bob");
+    for (let i = 0; i < 10; i++) {
+      await bob.leave();
+      await (i % 2 ? bob.join("r") : bob.joinRandom());
+      assert.equal(bob.room.name, "r");
+    }
+    await ann.until("everyone is there", () => ann.actors.length === 2);
   });
 
   // WJ-112

@@ -106,6 +106,6 @@ describe("webhooks", { concurrency: true }, () => {
     await ann.refusedInTheEnd(CreateGame, ErrorCode.PluginMismatch, () => ann.client.createRoom("r", { plugins: ["Other"] }));
     await ann.disconnect();
     await ann.connect();
-    await ann.create("r", { plugins: ["Webhooks1.2"] });
+    await ann.create("another", { plugins: ["Webhooks1.2"] });
   });
 });
