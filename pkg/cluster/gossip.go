@@ -132,21 +132,24 @@ func isLoopback(host string) bool {
 // Addr is the address at which others reach this server's gossip.
 func (g *Gossip) Addr() string { return g.list.LocalNode().Address() }
 
-// Self implements Members.
+// Self is this server as the others see it. It may be called from any goroutine,
+// as Nodes and SetState.
 func (g *Gossip) Self() Node {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.self
 }
 
-// Nodes implements Members.
+// Nodes are the live servers of the cluster, this one included, by id. The slice
+// is the caller's.
 func (g *Gossip) Nodes() []Node {
 	all := append(g.view.nodes(), g.Self())
 	sortNodes(all)
 	return all
 }
 
-// SetState implements Members.
+// SetState changes this server's state and tells the others. It may block for two
+// seconds; an error means that not everybody may know yet.
 func (g *Gossip) SetState(s State) error {
 	return g.update(func(self *Node) { self.State = s })
 }
@@ -176,8 +179,11 @@ func (g *Gossip) update(change func(*Node)) error {
 	return nil
 }
 
-// Run implements Members. After ctx ended it takes up to four seconds to leave;
-// its error is that of the leaving.
+// Run keeps the view alive until ctx ends, then says goodbye to the others, which
+// takes up to four seconds; its error is that of the leaving. It calls onChange,
+// from one goroutine at a time, for every other server that is there at the start
+// and for every change; onChange may block, what happens in the meantime is joined
+// to one change per server. Run is called once.
 func (g *Gossip) Run(ctx context.Context, onChange func(Change)) error {
 	var joiner sync.WaitGroup
 	joiner.Go(func() { g.rejoin(ctx) })

@@ -335,34 +335,3 @@ func FuzzMeta(f *testing.F) {
 		}
 	})
 }
-
-func TestStatic(t *testing.T) {
-	self := testNode("gs-1", GameServer)
-	others := []Node{testNode("ms-2", Master), self, testNode("ms-1", Master)}
-	s, err := NewStatic(self, others)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	var told []string
-	stop()
-	if err := s.Run(ctx, func(c Change) { told = append(told, fmt.Sprint(c.Kind, c.Node.ID)) }); err != nil {
-		t.Error(err)
-	}
-	if want := []string{"upms-2", "upms-1"}; !slices.Equal(told, want) {
-		t.Errorf("told %v", told)
-	}
-	if err := s.SetState(OutOfRotation); err != nil {
-		t.Error(err)
-	}
-	nodes := s.Nodes()
-	if len(nodes) != 3 || nodes[0].ID != "gs-1" || nodes[0].State != OutOfRotation || nodes[2].ID != "ms-2" {
-		t.Errorf("nodes %+v", nodes)
-	}
-	if _, err := NewStatic(self, []Node{{}}); err == nil {
-		t.Error("a server without id was accepted")
-	}
-	if _, err := NewStatic(self, []Node{others[0], others[0]}); err == nil {
-		t.Error("a server was accepted twice")
-	}
-}

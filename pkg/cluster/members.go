@@ -1,31 +1,11 @@
 package cluster
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 )
-
-// Members is the view that one server has of its cluster. Gossip and Static
-// implement it. All methods may be called from any goroutine.
-type Members interface {
-	// Self is this server as the others see it.
-	Self() Node
-	// Nodes are the live servers of the cluster, this one included, by id. The
-	// slice is the caller's.
-	Nodes() []Node
-	// SetState changes this server's state and tells the others. It may block
-	// for two seconds; an error means that not everybody may know yet.
-	SetState(State) error
-	// Run keeps the view alive until ctx ends, then says goodbye to the others.
-	// It calls onChange, from one goroutine at a time, for every other server
-	// that is there at the start and for every change; onChange may block, what
-	// happens in the meantime is joined to one change per server. Run is called once.
-	Run(ctx context.Context, onChange func(Change)) error
-}
 
 // ChangeKind says what happened to a server.
 type ChangeKind uint8
@@ -59,66 +39,6 @@ func (k ChangeKind) String() string {
 type Change struct {
 	Kind ChangeKind
 	Node Node
-}
-
-// Static is a fixed list of servers that all count as alive: for networks where
-// gossip is not wanted (cluster.md 11). Whether they really live is for package
-// s2s to find out.
-type Static struct {
-	mu    sync.Mutex // guards self
-	self  Node
-	nodes []Node
-}
-
-// NewStatic returns the list of self and others; an entry of others with self's
-// id is left out, so that all servers can share one list. The error is about an
-// entry without id or with an id used twice.
-func NewStatic(self Node, others []Node) (*Static, error) {
-	s := &Static{self: self}
-	seen := make(map[string]bool)
-	for _, n := range others {
-		switch {
-		case n.ID == "":
-			return nil, errors.New("cluster: server without id in the static list")
-		case seen[n.ID]:
-			return nil, errors.New("cluster: server " + n.ID + " is in the static list twice")
-		case n.ID != self.ID:
-			s.nodes = append(s.nodes, n)
-		}
-		seen[n.ID] = true
-	}
-	return s, nil
-}
-
-// Self implements Members.
-func (s *Static) Self() Node {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.self
-}
-
-// Nodes implements Members.
-func (s *Static) Nodes() []Node {
-	all := append(slices.Clone(s.nodes), s.Self())
-	sortNodes(all)
-	return all
-}
-
-// SetState implements Members. With a static list the others learn states over S2S.
-func (s *Static) SetState(st State) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.self.State = st
-	return nil
-}
-
-// Run implements Members: every server of the list comes up once.
-func (s *Static) Run(ctx context.Context, onChange func(Change)) error {
-	for _, n := range s.nodes {
-		onChange(Change{Up, n})
-	}
-	<-ctx.Done()
-	return nil
 }
 
 func sortNodes(nodes []Node) {

@@ -44,7 +44,7 @@ type Cluster struct {
 	OldKey string `yaml:"old_key" doc:"the key before the last change; its tokens stay valid"`
 	Gossip Gossip `yaml:"gossip" doc:"membership by gossip; without it the static lists are used"`
 	// Masters is the static list of the masters' S2S addresses.
-	Masters []string `yaml:"masters" doc:"S2S addresses of the masters (host:port), where gossip is off"`
+	Masters []string `yaml:"masters" doc:"S2S addresses of all masters of the region (host:port), the same list on all servers, where gossip is off"`
 }
 
 // Gossip configures memberlist.
@@ -216,7 +216,7 @@ type Announce struct {
 // NameServer configures the name server.
 type NameServer struct {
 	Listen       Endpoints `yaml:"listen" doc:"where the name server listens"`
-	Regions      []Region  `yaml:"regions" doc:"the masters of all regions, where gossip is off; empty: the one of this file, by master.announce and master.listen. With boson up: of the other regions"`
+	Regions      []Region  `yaml:"regions" doc:"the masters of all regions, one entry each, where gossip is off; clients are spread over those of a region that answer; empty: the one of this file, by master.announce and master.listen. With boson up: of the other regions"`
 	AllowRegions string    `yaml:"allow_regions" doc:"region codes that clients may use, separated by semicolons; empty: all"`
 }
 
@@ -225,14 +225,16 @@ type Region struct {
 	Region   string   `yaml:"region" doc:"region code"`
 	Cluster  string   `yaml:"cluster" doc:"cluster name"`
 	Announce Announce `yaml:"announce" doc:"the master's addresses for clients"`
+	Check    string   `yaml:"check" doc:"host:port to try by TCP whether the master lives, where a region has several; empty: announce's TCP address"`
 }
 
 // Master configures the master.
 type Master struct {
 	Listen             Endpoints     `yaml:"listen" doc:"where the master listens for clients"`
 	Announce           Announce      `yaml:"announce" doc:"what clients are told"`
-	S2S                string        `yaml:"s2s" doc:"host:port for game servers"`
-	S2SAnnounce        string        `yaml:"s2s_announce" doc:"host:port that game servers reach it at, for gossip; empty: found by itself"`
+	S2S                string        `yaml:"s2s" doc:"host:port for game servers and other masters"`
+	S2SAnnounce        string        `yaml:"s2s_announce" doc:"host:port that game servers and other masters reach it at, for gossip; empty: found by itself"`
+	DrainTimeout       time.Duration `yaml:"drain_timeout" doc:"how long clients may stay after a stop was asked for, where another master takes over"`
 	LostHold           time.Duration `yaml:"lost_hold" doc:"how long rooms of a lost game server stay known, should it come back"`
 	ListInterval       time.Duration `yaml:"list_interval" doc:"time between two room list updates"`
 	ListLimit          int           `yaml:"list_limit" doc:"rooms in a room list, and changed rooms in one update of it"`
@@ -273,7 +275,7 @@ func Default() *Config {
 		},
 		Master: Master{
 			Listen: Endpoints{UDP: ":5055", TCP: ":4530", WS: ":9090"},
-			S2S:    "127.0.0.1:4520", LostHold: 60 * time.Second, ListInterval: time.Second,
+			S2S:    "127.0.0.1:4520", DrainTimeout: 5 * time.Second, LostHold: 60 * time.Second, ListInterval: time.Second,
 			ListLimit: 500, GameListLimit: 100, MaxLobbies: 10000,
 			StatsInterval: 5 * time.Second, LobbyStatsInterval: 60 * time.Second,
 		},

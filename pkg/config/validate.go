@@ -55,6 +55,16 @@ func (c *Config) Validate() error {
 		if r.Region == "" {
 			return fmt.Errorf("nameserver.regions[%d].region is empty", i)
 		}
+		if r.Check != "" {
+			if err := checkAddress(r.Check); err != nil {
+				return fmt.Errorf("nameserver.regions[%d].check is %q: %w", i, r.Check, err)
+			}
+		}
+	}
+	for i, a := range c.Cluster.Masters {
+		if err := checkAddress(a); err != nil {
+			return fmt.Errorf("cluster.masters[%d] is %q: %w", i, a, err)
+		}
 	}
 	addresses := map[string]string{
 		"nameserver.listen.udp": c.NameServer.Listen.UDP, "nameserver.listen.tcp": c.NameServer.Listen.TCP,

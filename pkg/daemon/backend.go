@@ -37,6 +37,13 @@ func (o backend) Status() *adminv1.StatusResponse {
 			}
 			r.Servers = append(r.Servers, s)
 		}
+		for _, m := range ms.master.Masters() {
+			s := &adminv1.Server{Role: "master", Id: m.ID, Ready: m.Linked, State: ms.stateOf(m.ID).String()}
+			if !m.Linked {
+				s.NotReadyBecause = "no link to this master: rooms of new names wait"
+			}
+			r.Servers = append(r.Servers, s)
+		}
 	}
 	return r
 }
@@ -71,7 +78,7 @@ func (n *nameServerNode) status() *adminv1.Server {
 }
 
 func (n *masterNode) status() *adminv1.Server {
-	return &adminv1.Server{Role: "master", Id: n.id, State: "normal", Peers: peers(n.Server), Announced: announced(n.set)}
+	return &adminv1.Server{Role: "master", Id: n.id, State: n.state().String(), Peers: peers(n.Server), Announced: announced(n.set)}
 }
 
 func (n *gameServerNode) status() *adminv1.Server {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,6 +51,7 @@ type gameServerNode struct {
 
 // masterLink is the link to one master.
 type masterLink struct {
+	id       string // as gossip tells it; "" from a list
 	outbound *s2s.Outbound
 	cancel   context.CancelFunc
 }
@@ -106,16 +108,19 @@ func (n *gameServerNode) Remove(appKey, name string) { n.publisher.Remove(appKey
 // placementTimeout bounds the wait for a master's answer (cluster.md 14).
 const placementTimeout = 500 * time.Millisecond
 
-// RequestPlacement implements gameserver.Directory: any master with a link may answer.
+// RequestPlacement implements gameserver.Directory. Any master may answer; the
+// name's owner has the least to ask of others.
 func (n *gameServerNode) RequestPlacement(appKey, name string, done func(bool)) {
 	n.mu.Lock()
-	var link *s2s.Link
+	links, ids := map[string]*s2s.Link{}, make([]string, 0, len(n.masters))
 	for _, m := range n.masters {
-		if link = m.outbound.Link(); link != nil {
-			break
+		if l := m.outbound.Link(); l != nil {
+			links[l.Peer().ID] = l
+			ids = append(ids, l.Peer().ID)
 		}
 	}
 	n.mu.Unlock()
+	link := links[cluster.Owner(ids, s2s.RoomKey(appKey, name))]
 	if link == nil {
 		done(false)
 		return
@@ -155,7 +160,7 @@ func (n *gameServerNode) Start(context.Context) error {
 			return fmt.Errorf("cluster.masters is empty and gossip is off: this game server would have no master")
 		}
 		for _, address := range addresses {
-			n.link(address)
+			n.link("", address)
 		}
 	}
 	return nil
@@ -180,12 +185,12 @@ func (n *gameServerNode) pluginCount(name, help string, v *atomic.Int64) admin.G
 // clusterChanged follows the masters that gossip knows. A link that is up
 // counts more than gossip's opinion: it ends when the master says goodbye.
 func (n *gameServerNode) clusterChanged(c cluster.Change) {
-	if c.Node.Role != cluster.Master || c.Node.S2S == "" {
+	if c.Node.Role != cluster.Master || c.Node.S2S == "" || !strings.EqualFold(c.Node.Region, n.cfg.Cluster.Region) {
 		return
 	}
 	switch c.Kind {
 	case cluster.Up, cluster.Changed:
-		n.link(c.Node.S2S)
+		n.link(c.Node.ID, c.Node.S2S)
 	case cluster.Left:
 		n.mu.Lock()
 		if m := n.masters[c.Node.S2S]; m != nil {
@@ -196,18 +201,24 @@ func (n *gameServerNode) clusterChanged(c cluster.Change) {
 	}
 }
 
-// link keeps a connection to a master.
-func (n *gameServerNode) link(address string) {
+// link keeps a connection to a master, and none to where it was before.
+func (n *gameServerNode) link(id, address string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for old, m := range n.masters {
+		if id != "" && m.id == id && old != address {
+			m.cancel()
+			delete(n.masters, old)
+		}
+	}
 	if n.masters[address] != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(n.ctx)
 	quiet := false // one warning per loss, not one per attempt
-	m := &masterLink{cancel: cancel}
+	m := &masterLink{id: id, cancel: cancel}
 	m.outbound = s2s.NewOutbound(s2s.OutboundConfig{
-		Addr: address, Key: n.key, Self: n.hello,
+		Addr: address, Key: n.key, Self: n.hello, Longest: longestPause,
 		Handlers: s2s.Handlers{
 			Up: func(l *s2s.Link) {
 				quiet = false
@@ -338,8 +349,17 @@ func (n *gameServerNode) loadReport() *s2s.LoadReport {
 	}
 }
 
-// Drain implements Node: rooms end by themselves, or at the deadline.
-func (n *gameServerNode) Drain(ctx context.Context) error {
+const (
+	// readingTime is how long players may take to read why they have to go, when the
+	// deadline of a drain has closed their rooms.
+	readingTime = 6 * time.Second
+	closingPoll = 20 * time.Millisecond
+)
+
+// Drain implements Node: rooms end by themselves, or are closed at the deadline
+// with their players told (cluster.md 16). A cancelled ctx ends it at once.
+func (n *gameServerNode) Drain(stop context.Context) error {
+	ctx := stop
 	if t := n.cfg.GameServer.DrainTimeout; t > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, t)
@@ -350,7 +370,28 @@ func (n *gameServerNode) Drain(ctx context.Context) error {
 	if rooms := n.game.Stats().Rooms; rooms > 0 {
 		n.log.Info().Int("rooms", rooms).Msg("waiting for rooms to end")
 	}
-	return n.game.Drain(ctx)
+	err := n.game.Drain(ctx)
+	if err == nil || stop.Err() != nil {
+		return err
+	}
+	n.log.Warn().Int("rooms", n.game.Stats().Rooms).Stringer("drain_timeout", n.cfg.GameServer.DrainTimeout).Msg("the drain's deadline is over: rooms are closed")
+	saving, saved := context.WithTimeout(stop, saveTimeout)
+	defer saved()
+	if err := n.game.CloseRooms(saving, "the server is being stopped"); err != nil {
+		return fmt.Errorf("rooms did not end: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(stop, readingTime)
+	defer cancel()
+	tick := time.NewTicker(closingPoll)
+	defer tick.Stop()
+	for n.game.Stats().Peers > 0 {
+		select {
+		case <-ctx.Done():
+			return nil // Stop closes who is still there
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 func (n *gameServerNode) send(msg s2s.Message) {

@@ -49,11 +49,18 @@ type masterNode struct {
 	set      announce.Set // what clients are told; known when it has started
 	id       string
 
+	users   *s2s.UserPublisher
+	started time.Time
+	// masterAddresses are the S2S addresses of the region's masters where gossip is off.
+	masterAddresses func() []string
+
+	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
 	mu      sync.Mutex
 	mirrors map[string]*s2s.Mirror // by game server; outlive links
+	masters masterLinks
 }
 
 // NewMaster makes the master of a configuration.
@@ -71,7 +78,11 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &masterNode{auth: a, cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{}}
+	n := &masterNode{
+		auth: a, cfg: cfg, log: log, id: nodeID(cfg.Cluster, "master"), mirrors: map[string]*s2s.Mirror{},
+		users: s2s.NewUserPublisher(), started: time.Now(), masters: newMasterLinks(),
+	}
+	n.masterAddresses = func() []string { return cfg.Cluster.Masters }
 	if n.rpc, err = webRPC(cfg, log); err != nil {
 		return nil, err
 	}
@@ -81,6 +92,7 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 			MaxLobbies: cfg.Master.MaxLobbies, StatsLimit: cfg.Master.LobbyStatsLimit},
 		StatsInterval: cfg.Master.StatsInterval, LobbyStatsInterval: cfg.Master.LobbyStatsInterval,
 		LostHold: cfg.Master.LostHold, Loads: loads(cfg.Plugins), Logger: log,
+		ID: n.id, Settling: true, Users: n.users,
 	})
 	if cfg.Master.S2S == "" {
 		return nil, fmt.Errorf("master.s2s is empty: game servers could not reach the master")
@@ -93,7 +105,7 @@ func newMaster(cfg *config.Config, log zerolog.Logger) (*masterNode, error) {
 // master should find game servers too.
 func (n *masterNode) Start(context.Context) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	n.cancel = cancel
+	n.ctx, n.cancel = ctx, cancel
 	l, err := net.Listen("tcp", n.cfg.Master.S2S)
 	if err != nil {
 		return fmt.Errorf("master.s2s: %w", err)
@@ -104,12 +116,15 @@ func (n *masterNode) Start(context.Context) error {
 	}
 	n.s2sAddr = l.Addr()
 	n.listener = s2s.NewListener(s2s.ListenerConfig{
-		Self: s2s.Hello{ID: n.id, Role: s2s.RoleMaster, Generation: time.Now().UnixMilli(),
-			Cluster: n.cfg.Cluster.Name, Region: n.cfg.Cluster.Region, Version: Version},
-		Key: key,
+		Self: n.hello(),
+		Key:  key,
 		Handlers: s2s.Handlers{
 			Up: n.linkUp, Down: n.linkDown, Message: n.linkMessage, Request: n.linkRequest,
-			Failed: func(addr string, err error) { n.log.Warn().Err(err).Str("address", addr).Msg("S2S link refused") },
+			Failed: func(addr string, err error) {
+				if !isMastersList(err) {
+					n.log.Warn().Err(err).Str("address", addr).Msg("S2S link refused")
+				}
+			},
 		},
 	})
 	n.running.Go(func() {
@@ -125,16 +140,14 @@ func (n *masterNode) Start(context.Context) error {
 	n.set = announce.Build(announcement(n.cfg.Master.Announce), boundPorts(n.Bound()))
 	logAddresses(n.log, n.Bound(), n.set)
 	n.log.Info().Stringer("s2s", n.s2sAddr).Str("cluster", n.cfg.Cluster.Name).Str("region", n.cfg.Cluster.Region).Msg("listening for game servers")
-	if n.cfg.Cluster.Gossip.Listen != "" {
-		g, err := startGossip(ctx, n.cfg, n.log, &n.running, cluster.Node{
-			ID: n.id, Role: cluster.Master, S2S: s2sAnnounce(n.cfg, n.s2sAddr), Addresses: n.set,
-		}, nil)
-		if err != nil {
-			return err
-		}
-		n.running.Go(func() { n.tellFull(ctx, g) })
+	return n.joinMasters(key)
+}
+
+func (n *masterNode) hello() s2s.Hello {
+	return s2s.Hello{
+		ID: n.id, Role: s2s.RoleMaster, Generation: n.started.UnixMilli(),
+		Cluster: n.cfg.Cluster.Name, Region: n.cfg.Cluster.Region, Version: Version,
 	}
-	return nil
 }
 
 func (n *masterNode) metrics() prometheus.Collector {
@@ -147,13 +160,28 @@ func (n *masterNode) metrics() prometheus.Collector {
 				}
 			}
 			return float64(up)
-		}})
+		}},
+		admin.Gauge{Name: "masters", Help: "other masters of the region with a link", Read: func() float64 { return float64(n.linkedMasters()) }},
+		admin.Gauge{Name: "masters_missing", Help: "other masters that count as alive without a link: while there are any, rooms of new names can't be made", Read: func() float64 {
+			return float64(len(n.master.Masters()) - n.linkedMasters())
+		}},
+		admin.Gauge{Name: "master_forwards_total", Help: "operations that other masters were asked to decide", Counter: true, Read: func() float64 { return float64(n.master.MasterCounts().Forwarded) }},
+		admin.Gauge{Name: "master_claims_total", Help: "names that other masters were asked to agree to", Counter: true, Read: func() float64 { return float64(n.master.MasterCounts().Claimed) }},
+		admin.Gauge{Name: "master_claims_refused_total", Help: "names without the agreement of all masters", Counter: true, Read: func() float64 { return float64(n.master.MasterCounts().Refused) }},
+		admin.Gauge{Name: "duplicate_rooms", Help: "rooms of one name on more than one game server, after a partition", Read: func() float64 { return float64(n.master.Duplicates()) }},
+	)
 }
 
-// linkUp registers a game server and answers for its rooms from now on.
+// linkUp registers a game server and answers for its rooms from now on, or
+// another master.
 func (n *masterNode) linkUp(l *s2s.Link) {
 	hello := l.Peer()
-	if hello.Role != s2s.RoleGameServer {
+	switch hello.Role {
+	case s2s.RoleGameServer:
+	case s2s.RoleMaster:
+		n.masterUp(l)
+		return
+	default:
 		return
 	}
 	id := hello.ID
@@ -202,7 +230,14 @@ func remoteAddr(l *s2s.Link) netip.Addr {
 
 func (n *masterNode) linkDown(l *s2s.Link, err error) {
 	hello := l.Peer()
-	if hello.Role != s2s.RoleGameServer || errors.Is(err, s2s.ErrReplaced) {
+	if errors.Is(err, s2s.ErrReplaced) {
+		return
+	}
+	if hello.Role == s2s.RoleMaster {
+		n.masterDown(l, err)
+		return
+	}
+	if hello.Role != s2s.RoleGameServer {
 		return
 	}
 	n.master.ServerDown(hello.ID, n.saidGoodbye(hello.ID))
@@ -219,6 +254,10 @@ func (n *masterNode) saidGoodbye(id string) bool {
 
 func (n *masterNode) linkMessage(l *s2s.Link, msg s2s.Message) {
 	id := l.Peer().ID
+	if l.Peer().Role == s2s.RoleMaster {
+		n.masterMessage(l, msg)
+		return
+	}
 	n.mu.Lock()
 	m := n.mirrors[id]
 	n.mu.Unlock()
@@ -237,10 +276,17 @@ func (n *masterNode) linkMessage(l *s2s.Link, msg s2s.Message) {
 			n.log.Error().Err(err).Str("gameserver", id).Msg("rooms can't be followed")
 			l.Close()
 		}
+		if _, ok := msg.(*s2s.SnapshotEnd); ok {
+			n.gameServerComplete(id)
+		}
 	}
 }
 
 func (n *masterNode) linkRequest(l *s2s.Link, r *s2s.Request) {
+	if l.Peer().Role == s2s.RoleMaster {
+		n.masterRequest(l, r)
+		return
+	}
 	if r.Op != s2s.OpRequestPlacement {
 		_ = r.Reply(s2s.ReturnUnknown, "unknown operation", nil)
 		return
@@ -259,13 +305,37 @@ func (n *masterNode) linkRequest(l *s2s.Link, r *s2s.Request) {
 	})
 }
 
-// Drain implements Node: clients reconnect to another master, rooms go on.
-func (n *masterNode) Drain(context.Context) error { return nil }
+// Drain implements Node: clients reconnect to another master, rooms go on. Where
+// there is another master, name servers hear that this one takes no more clients,
+// and those that are here get some time to go by themselves.
+func (n *masterNode) Drain(ctx context.Context) error {
+	if len(n.master.Masters()) == 0 {
+		return nil
+	}
+	n.outOfRotation()
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Master.DrainTimeout)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for peers(n.Server) > 0 {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	return nil
+}
 
 // Ready implements Node.
 func (n *masterNode) Ready() error {
 	if !n.master.Ready() {
 		return errors.New("no game server has connected yet")
+	}
+	for _, m := range n.master.Masters() {
+		if !m.Linked {
+			return fmt.Errorf("no link to master %s, which counts as alive", m.ID)
+		}
 	}
 	return nil
 }
@@ -274,8 +344,10 @@ func (n *masterNode) Ready() error {
 func (n *masterNode) Stop(ctx context.Context) error {
 	err := n.Shutdown(ctx)
 	n.rpc.Close()
+	n.master.Tell(&s2s.Goodbye{Reason: "shutdown"}) // this master is not lost, it leaves
 	n.cancel()
 	n.running.Wait()
+	n.users.Close()
 	n.auth.Close()
 	n.master.Close()
 	return err

@@ -120,6 +120,7 @@ type nameServerNode struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	gossip  atomic.Pointer[cluster.Gossip]
+	list    *regionList // where gossip is off
 }
 
 // NewNameServer makes the name server of a configuration.
@@ -145,8 +146,9 @@ func newNameServer(cfg *config.Config, log zerolog.Logger, regions func() []name
 	case cfg.Cluster.Gossip.Listen != "":
 		regions = n.gossipRegions
 	default:
-		static := staticRegions(cfg)
-		regions = func() []nameserver.Region { return static }
+		all, check := staticRegions(cfg)
+		n.list = newRegionList(all, check, log)
+		regions = n.list.regions
 	}
 	application := nameserver.New(nameserver.Options{
 		Auth: a, Regions: regions, Allow: cfg.NameServer.AllowRegions, AuthTimeout: cfg.Limits.AuthTimeout, Logger: log,
@@ -156,20 +158,19 @@ func newNameServer(cfg *config.Config, log zerolog.Logger, regions func() []name
 }
 
 // staticRegions are the regions of the configuration: those listed, or the one
-// that this configuration itself describes.
-func staticRegions(cfg *config.Config) []nameserver.Region {
+// that this configuration itself describes; and what to try whether they live.
+func staticRegions(cfg *config.Config) (all []nameserver.Region, check []string) {
 	if len(cfg.NameServer.Regions) == 0 {
 		return []nameserver.Region{{
 			Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name,
 			Masters: announce.Build(announcement(cfg.Master.Announce), configuredPorts(cfg.Master.Listen)),
-		}}
+		}}, []string{""}
 	}
 	return listedRegions(cfg)
 }
 
-// listedRegions are those that the configuration names.
-func listedRegions(cfg *config.Config) []nameserver.Region {
-	var all []nameserver.Region
+// listedRegions are those that the configuration names, and what to try.
+func listedRegions(cfg *config.Config) (all []nameserver.Region, check []string) {
 	for _, r := range cfg.NameServer.Regions {
 		cluster := r.Cluster
 		if cluster == "" {
@@ -179,8 +180,9 @@ func listedRegions(cfg *config.Config) []nameserver.Region {
 			Code: strings.ToLower(r.Region), Cluster: cluster,
 			Masters: announce.Build(announcement(r.Announce), configuredPorts(config.Default().Master.Listen)),
 		})
+		check = append(check, r.Check)
 	}
-	return all
+	return all, check
 }
 
 // Start implements Node.
@@ -191,6 +193,9 @@ func (n *nameServerNode) Start(context.Context) error {
 	logAddresses(n.log, n.Bound(), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
+	if n.list != nil {
+		n.running.Go(func() { n.list.run(ctx) })
+	}
 	if n.cfg.Cluster.Gossip.Listen == "" {
 		return nil
 	}

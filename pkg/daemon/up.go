@@ -59,7 +59,7 @@ func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (*Up, error) {
 	if u.gs, err = newGameServer(cfg, log); err != nil {
 		return nil, err
 	}
-	others := listedRegions(cfg)
+	others, _ := listedRegions(cfg)
 	u.ns, err = newNameServer(cfg, log, func() []nameserver.Region {
 		own := nameserver.Region{Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name, Masters: u.ms.set,
 			Full: func(appID string) bool { return slices.Contains(u.ms.master.Full(), appID) }}
@@ -69,6 +69,7 @@ func NewUp(cfg *config.Config, log zerolog.Logger, out io.Writer) (*Up, error) {
 		return nil, err
 	}
 	u.nodes = []measured{u.ms, u.gs, u.ns}
+	u.ms.masterAddresses = func() []string { return nil }
 	u.gs.masterAddresses = func() []string { return []string{u.ms.s2sAddr.String()} }
 	return u, nil
 }

@@ -34,6 +34,8 @@ type App struct {
 	users   map[string]*user
 	masters map[string]map[string]int // connections by master and user
 	watches map[Watcher]*watch
+	// elsewhere are other masters' clients in lobbies, by lobby and master.
+	elsewhere map[ID]map[string]int32
 
 	seq         uint64 // of rooms
 	reservation uint64 // the last id
@@ -65,6 +67,8 @@ func New(cfg Config, random rand.Source) *App {
 		masters: make(map[string]map[string]int),
 		watches: make(map[Watcher]*watch),
 		scratch: make(map[string]bool),
+
+		elsewhere: make(map[ID]map[string]int32),
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 // server is what an App knows of a game server.
 type server struct {
 	rooms     map[*room]struct{}
-	snapshot  uint64 // the number of the snapshot that goes on, or of the last
 	suspended bool
 }
 
@@ -47,7 +46,7 @@ func (a *App) Upsert(now time.Time, serverName string, rec *Record) {
 	if r == nil {
 		r = a.room(rec.Name, rec.Created)
 	}
-	p := published{server: serverName, snapshot: s.snapshot, rec: rec}
+	p := published{server: serverName, rec: rec}
 	if i := r.copyOf(serverName); i >= 0 {
 		r.copies[i] = p
 	} else {
@@ -186,22 +185,6 @@ func (a *App) setSuspended(now time.Time, serverName string, on bool) {
 	s.suspended = on
 	for r := range s.rooms {
 		a.update(now, r)
-	}
-}
-
-// BeginSnapshot and EndSnapshot stand around the records of all rooms of a game
-// server: rooms that were not among them are removed at the end (cluster.md 12.3).
-func (a *App) BeginSnapshot(serverName string) { a.server(serverName).snapshot++ }
-
-// EndSnapshot removes the rooms that the snapshot did not mention. Reservations
-// of this master stay.
-func (a *App) EndSnapshot(now time.Time, serverName string) {
-	a.expire(now)
-	s := a.server(serverName)
-	for r := range s.rooms {
-		if i := r.copyOf(serverName); i >= 0 && r.copies[i].snapshot != s.snapshot {
-			a.removeCopy(now, serverName, r, i, false)
-		}
 	}
 }
 

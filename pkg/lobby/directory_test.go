@@ -37,22 +37,12 @@ func TestDuplicateRooms(t *testing.T) {
 	}
 }
 
-func TestSnapshot(t *testing.T) {
+func TestRemoveServer(t *testing.T) {
 	f := newFixture(t, Config{})
 	f.put(visible("a"))
-	f.put(visible("b"))
 	f.App.Upsert(f.now, "gs2", &Record{Name: "c"})
 	m, _ := f.create(CreateRequest{User: "u", Name: "d"})
 	f.Place(f.now, "d", m.Reservation, "gs1")
-	f.BeginSnapshot("gs1")
-	f.put(visible("b"))
-	f.put(visible("e"))
-	want(t, "during", len(f.rooms), 5)
-	f.EndSnapshot(f.now, "gs1")
-	for name, ok := range map[string]bool{"a": false, "b": true, "c": true, "d": true, "e": true} {
-		_, _, got := f.Lookup(name)
-		want(t, name, got, ok)
-	}
 	f.RemoveServer(f.now, "gs1")
 	f.RemoveServer(f.now, "gs9")
 	want(t, "without the server", len(f.rooms), 1)

@@ -106,14 +106,7 @@ func missingName() error {
 }
 
 func (a *App) joinUnknown(now time.Time, q JoinRequest, expected []string) (Match, error) {
-	load := false
-	switch q.Mode {
-	case photon.CreateIfNotExists:
-	case photon.JoinDefault:
-		load = a.cfg.LoadRooms && a.cfg.LoadOnJoin
-	default:
-		load = a.cfg.LoadRooms
-	}
+	load := a.loads(q.Mode)
 	if !load && q.Mode != photon.CreateIfNotExists {
 		return Match{}, fail(photon.ReturnGameDoesNotExist, "no room has this name")
 	}

@@ -514,9 +514,6 @@ func TestConsistency(t *testing.T) {
 				f.Suspend(f.now, server)
 			case 2:
 				f.Resume(f.now, server)
-			case 3:
-				f.BeginSnapshot(server)
-				f.EndSnapshot(f.now, server)
 			}
 		}
 		if step%20 == 0 {

@@ -63,9 +63,8 @@ type room struct {
 
 // published is a game server's record of a room.
 type published struct {
-	server   string
-	snapshot uint64
-	rec      *Record
+	server string
+	rec    *Record
 }
 
 // reservation is a name that this master handed out.

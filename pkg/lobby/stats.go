@@ -8,20 +8,18 @@ import (
 // LobbyStats is a lobby's counts (loadbalancing-matchmaking.md 7.2).
 type LobbyStats struct {
 	ID      ID
-	Players int32 // clients in the lobby, and active actors in its rooms
+	Players int32 // clients in the lobby, at any master, and active actors in its rooms
 	Rooms   int32 // confirmed by game servers
-}
-
-func (l *lobby) stats() LobbyStats {
-	return LobbyStats{l.id, int32(l.players + len(l.watches)), int32(l.live)}
 }
 
 // LobbyStats returns the counts of one lobby, zeros for an unknown one.
 func (a *App) LobbyStats(id ID) LobbyStats {
+	s := LobbyStats{ID: id, Players: a.clientsElsewhere(id)}
 	if l := a.lobbies[id]; l != nil {
-		return l.stats()
+		s.Players += int32(l.players + len(l.watches))
+		s.Rooms = int32(l.live)
 	}
-	return LobbyStats{ID: id}
+	return s
 }
 
 // AllLobbyStats returns the counts of the default lobby, which is always there,
@@ -29,9 +27,17 @@ func (a *App) LobbyStats(id ID) LobbyStats {
 // leaves out the emptier ones.
 func (a *App) AllLobbyStats() []LobbyStats {
 	out := make([]LobbyStats, 0, len(a.lobbies)+1)
-	for id, l := range a.lobbies {
-		if s := l.stats(); id != (ID{}) && s.Players+s.Rooms > 0 {
+	add := func(id ID) {
+		if s := a.LobbyStats(id); id != (ID{}) && s.Players+s.Rooms > 0 {
 			out = append(out, s)
+		}
+	}
+	for id := range a.lobbies {
+		add(id)
+	}
+	for id := range a.elsewhere {
+		if a.lobbies[id] == nil {
+			add(id)
 		}
 	}
 	byID := func(x, y LobbyStats) int {

@@ -85,9 +85,11 @@ func (a *App) disconnect(now time.Time, master, id string, n int) {
 	a.grace(now, u)
 }
 
-// RemoveMaster disconnects all users of a master that is gone.
+// RemoveMaster disconnects all users of a master that is gone, and takes them out
+// of the lobbies' counts.
 func (a *App) RemoveMaster(now time.Time, master string) {
 	a.expire(now)
+	a.removeClients(master)
 	for id, n := range a.masters[master] {
 		a.disconnect(now, master, id, n)
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,6 +22,7 @@ import (
 	"github.com/boson-project/boson/pkg/cluster"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/s2s"
 	"github.com/boson-project/boson/pkg/webrpc"
 )
 
@@ -32,6 +34,12 @@ type Options struct {
 	// StatsInterval between two AppStats events, LobbyStatsInterval between two
 	// LobbyStats events.
 	StatsInterval, LobbyStatsInterval time.Duration
+	// ID is this master's name among the masters of the region. Settling says that
+	// others may be there from the start: until MastersSettled no name is given away.
+	ID       string
+	Settling bool
+	// Users publishes users to other masters; nil where there can be none.
+	Users *s2s.UserPublisher
 	// LostHold is how long rooms of a game server without link stay known.
 	LostHold time.Duration
 	// WebRPC makes the calls of operation WebRpc; nil: there is no service.
@@ -49,16 +57,20 @@ type Server struct {
 	log     zerolog.Logger
 	router  app.Router[*request]
 	servers *servers
-	asking  sync.WaitGroup // reservations under way at game servers
+	masters *masters
+	// duplicates is the sum of the applications' part.
+	duplicates atomic.Int64
+	asking     sync.WaitGroup // questions under way to game servers and masters
 
-	mu   sync.Mutex // apps
-	apps map[string]*application
-	used map[string]*usage
+	mu     sync.Mutex // apps, closed
+	apps   map[string]*application
+	used   map[string]*usage
+	closed bool
 }
 
 // New returns a master, to be run by an app.Server.
 func New(opt Options) *Server {
-	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), apps: map[string]*application{}, used: map[string]*usage{}}
+	s := &Server{opt: opt, log: opt.Logger, servers: newServers(), masters: newMasters(opt.ID, opt.Settling), apps: map[string]*application{}, used: map[string]*usage{}}
 	app.Handle(&s.router, photon.OpJoinLobby, s.joinLobby)
 	app.Handle(&s.router, photon.OpLeaveLobby, s.leaveLobby)
 	app.HandleRaw(&s.router, photon.OpCreateGame, s.createGame)
@@ -83,17 +95,22 @@ type application struct {
 	usage  *usage
 
 	// Only touched on the fiber.
-	lobby     *lobby.App
-	players   int // of these, counted in usage
-	rooms     int
-	peers     map[*peer]struct{}
-	timer     *time.Timer
-	timerAt   time.Time
-	slots     [statsSlots]map[*peer]struct{} // peers, by when they get AppStats
-	slot      int                            // the last one that got them
-	placing   map[string]*placement          // rooms that a game server is being found for
-	nextStats time.Time
-	nextLobby time.Time
+	lobby      *lobby.App
+	players    int // of these, counted in usage
+	rooms      int
+	peers      map[*peer]struct{}
+	timer      *time.Timer
+	timerAt    time.Time
+	slots      [statsSlots]map[*peer]struct{} // peers, by when they get AppStats
+	slot       int                            // the last one that got them
+	placing    map[string]*placement          // rooms that a game server is being found for
+	claims     map[string]claim               // names given away by this master or another
+	asks       int                            // asks that wait
+	duplicates int                            // as the server has been told
+	nextStats  time.Time
+	nextLobby  time.Time
+	// toldClients are the clients in lobbies that other masters were told of.
+	toldClients map[lobby.ID]int32
 }
 
 // post runs fn on the fiber of a virtual application, which is made when it is
@@ -102,6 +119,9 @@ type application struct {
 func (s *Server) post(key string, fn func(a *application, now time.Time)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	a := s.apps[key]
 	if a == nil {
 		cfg := s.opt.Lobby
@@ -110,10 +130,11 @@ func (s *Server) post(key string, fn func(a *application, now time.Time)) {
 			cfg.LoadRooms, cfg.LoadOnJoin = s.opt.Loads(appID)
 		}
 		a = &application{
-			server: s, key: key, peers: map[*peer]struct{}{}, placing: map[string]*placement{},
-			lobby:     lobby.New(cfg, rand.NewPCG(rand.Uint64(), rand.Uint64())),
-			usage:     s.usage(key),
-			nextStats: time.Now().Add(s.opt.StatsInterval / statsSlots), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
+			server: s, key: key, peers: map[*peer]struct{}{}, placing: map[string]*placement{}, claims: map[string]claim{},
+			usage:       s.usage(key),
+			toldClients: map[lobby.ID]int32{},
+			lobby:       lobby.New(cfg, rand.NewPCG(rand.Uint64(), rand.Uint64())),
+			nextStats:   time.Now().Add(s.opt.StatsInterval / statsSlots), nextLobby: time.Now().Add(s.opt.LobbyStatsInterval),
 		}
 		a.fiber = app.NewFiber(0, a.run)
 		s.apps[key] = a
@@ -164,6 +185,12 @@ func (a *application) tick(now time.Time) {
 	if !a.nextStats.After(now) {
 		a.nextStats = now.Add(a.server.opt.StatsInterval / statsSlots)
 		a.sendStats()
+		a.dropClaims(now)
+		a.publishClients()
+		if d := a.lobby.Duplicates(); d != a.duplicates {
+			a.server.duplicates.Add(int64(d - a.duplicates))
+			a.duplicates = d
+		}
 		if a.slot == 0 && a.idle() && a.end() {
 			return
 		}
@@ -196,7 +223,7 @@ func (a *application) arm(now time.Time) {
 
 // idle says that nobody would miss the application.
 func (a *application) idle() bool {
-	return len(a.peers) == 0 && a.lobby.Idle()
+	return len(a.peers) == 0 && a.asks == 0 && len(a.placing) == 0 && len(a.claims) == 0 && a.lobby.Idle()
 }
 
 // end drops an application that nobody uses, so that clients who invent AppIds
@@ -216,8 +243,8 @@ func (a *application) end() bool {
 // Close ends the timers and waits for the fibers. The app.Server must have shut
 // down and the S2S listener closed before.
 func (s *Server) Close() {
-	s.asking.Wait()
 	s.mu.Lock()
+	s.closed = true
 	all := make([]*application, 0, len(s.apps))
 	for _, a := range s.apps {
 		all = append(all, a)
@@ -229,6 +256,8 @@ func (s *Server) Close() {
 			a.timer.Stop()
 		}
 	}
+	s.asking.Wait()
+	s.masters.stop()
 	s.servers.mu.Lock()
 	defer s.servers.mu.Unlock()
 	for _, g := range s.servers.all {
@@ -360,30 +389,13 @@ func (s *Server) forget(id string) {
 
 // Upsert takes a room's newest record from a game server.
 func (s *Server) Upsert(id string, r *lobby.Record) {
-	s.post(r.App, func(a *application, now time.Time) { a.lobby.Upsert(now, id, r) })
+	s.post(r.App, func(a *application, now time.Time) {
+		a.lobby.Upsert(now, id, r)
+		a.heard(id, r.Name)
+	})
 }
 
 // Remove takes the end of a room.
 func (s *Server) Remove(id, appKey, name string) {
 	s.post(appKey, func(a *application, now time.Time) { a.lobby.Remove(now, id, name) })
-}
-
-// RequestPlacement says whether a game server may create a room that was not
-// reserved there, and reserves the name for it: nobody else has it
-// (cluster.md 12.3). The game server has told before of all rooms that ended.
-// answer is called from the application's fiber.
-func (s *Server) RequestPlacement(id, appKey, name string, answer func(granted bool)) {
-	s.post(appKey, func(a *application, now time.Time) {
-		if server, record, ok := a.lobby.Lookup(name); ok {
-			answer(server == id && record.Reserved)
-			return
-		}
-		match, err := a.lobby.Create(now, lobby.CreateRequest{Name: name})
-		if err == nil && !a.takeRoom(a.usage.appID) {
-			a.lobby.Release(now, match.Room, match.Reservation)
-			answer(false)
-			return
-		}
-		answer(err == nil && a.lobby.Place(now, match.Room, match.Reservation, id))
-	})
 }

@@ -86,49 +86,47 @@ type roomRequest struct {
 	lobby    lobby.ID
 }
 
-// roomRequest reads r; options is the parameter that has the new room's properties.
-func (p *request) roomRequest(r *photon.Request, options photon.ParamCode) (q roomRequest, err error) {
+// readRoomRequest reads r; options is the parameter that has the new room's properties.
+func readRoomRequest(r *photon.Request, options photon.ParamCode) (q roomRequest, err error) {
 	q.name = collect[string](&err)(r.String(photon.ParamRoomName))
 	q.mode = photon.JoinMode(collect[byte](&err)(r.Byte(photon.ParamJoinMode)))
 	q.expected = collect[[]string](&err)(r.Strings(photon.ParamExpectedUsers))
 	q.options = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(options))
-	if err == nil {
-		q.lobby, err = p.lobbyFor(r)
-	}
 	if err == nil {
 		err = checkName(q.name)
 	}
 	return q, err
 }
 
+// createGame waits for the end of a room that the client may just have left,
+// joinGame for the word that it has left one.
 func (s *Server) createGame(p *request, r *photon.Request) {
-	q, err := p.roomRequest(r, photon.ParamGameProperties)
-	if err != nil {
-		respondError(p, app.OpOf(r), err)
+	q, ok := p.named(r)
+	if !ok || s.settle(p, r, endTime, p.app.lobby.Ending(p.token.UserID, q.name)) {
 		return
 	}
-	if s.settle(p, r, endTime, p.app.lobby.Ending(p.token.UserID, q.name)) {
-		return
-	}
-	match, err := p.app.lobby.Create(p.now, lobby.CreateRequest{
-		User: p.token.UserID, Name: q.name, Lobby: q.lobby, Expected: q.expected, Options: q.options,
-	})
-	s.send(p, app.OpOf(r), match, err)
+	p.ask(r, q).decide(p.now)
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
 	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
 		return
 	}
-	q, err := p.roomRequest(r, photon.ParamGameProperties)
+	if q, ok := p.named(r); ok {
+		p.ask(r, q).decide(p.now)
+	}
+}
+
+// named reads CreateGame or JoinGame. False: the client was told what is wrong.
+func (p *request) named(r *photon.Request) (roomRequest, bool) {
+	q, err := readRoomRequest(r, photon.ParamGameProperties)
+	if err == nil {
+		q.lobby, err = p.lobbyFor(r)
+	}
 	if err != nil {
 		respondError(p, app.OpOf(r), err)
-		return
 	}
-	match, err := p.app.lobby.Join(p.now, lobby.JoinRequest{
-		User: p.token.UserID, Name: q.name, Mode: q.mode, Session: lobby.Session(p.token.SessionID), Lobby: q.lobby, Expected: q.expected, Options: q.options,
-	})
-	s.send(p, app.OpOf(r), match, err)
+	return q, err == nil
 }
 
 // maxRoomName is the longest room name in bytes (loadbalancing.md 10).
@@ -145,42 +143,32 @@ func (s *Server) joinRandomGame(p *request, r *photon.Request) {
 	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
 		return
 	}
-	// Old clients and JavaScript send the new room's properties as 251; 248 is
-	// the filter here.
-	q, err := p.roomRequest(r, photon.ParamProperties)
-	random := lobby.RandomRequest{
-		User: p.token.UserID, Session: lobby.Session(p.token.SessionID), Lobby: q.lobby, Expected: q.expected, ByValue: r.Protocol == photon.JSON,
+	q, random, err := readRandomRequest(r)
+	if err == nil {
+		q.lobby, err = p.lobbyFor(r)
+	}
+	if err != nil {
+		respondError(p, app.OpOf(r), err)
+		return
+	}
+	k := p.ask(r, q)
+	k.random, k.random.Lobby = random, q.lobby
+	k.random.User, k.random.Session = k.user, k.session
+	k.decide(p.now)
+}
+
+// readRandomRequest reads JoinRandomGame. Old clients and JavaScript send the new
+// room's properties as 251; 248 is the filter here.
+func readRandomRequest(r *photon.Request) (q roomRequest, random lobby.RandomRequest, err error) {
+	q, err = readRoomRequest(r, photon.ParamProperties)
+	random = lobby.RandomRequest{
+		Expected: q.expected, ByValue: r.Protocol == photon.JSON,
 		Create: q.mode == photon.CreateIfNotExists, Name: q.name, Options: q.options,
 	}
 	random.Mode = photon.MatchmakingMode(collect[byte](&err)(r.Byte(photon.ParamMatchMakingType)))
 	random.SQL = collect[string](&err)(r.String(photon.ParamData))
 	random.Filter = collect[*gpbinary.Hashtable](&err)(r.RoomProperties(photon.ParamGameProperties))
-	if err != nil {
-		respondError(p, app.OpOf(r), err)
-		return
-	}
-	match, err := p.app.lobby.JoinRandom(p.now, random)
-	s.send(p, app.OpOf(r), match, err)
-}
-
-// send answers a client with the game server that has its room, after one was
-// found for a room that is to be created.
-func (s *Server) send(p *request, op app.Op, match lobby.Match, err error) {
-	switch {
-	case err != nil:
-		respondError(p, op, err)
-	case match.Reservation != 0:
-		if !p.app.takeRoom(p.token.AppID) {
-			p.app.lobby.Release(p.now, match.Room, match.Reservation)
-			p.Respond(op, photon.ReturnServerFull, "the application has as many rooms as it may", nil)
-			return
-		}
-		s.place(p.peer, op, match)
-	case match.Server == "":
-		p.app.awaitPlacement(p.peer, op, match.Room)
-	default:
-		s.sendToServer(p.peer, op, match.Room, match.Server)
-	}
+	return q, random, err
 }
 
 func (s *Server) sendToServer(p *peer, op app.Op, room, server string) {

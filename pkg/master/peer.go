@@ -160,6 +160,9 @@ func (p *peer) leave() {
 		delete(a.slots[p.slot], p)
 		a.lobby.LeaveLobby(p)
 		a.lobby.UserDisconnected(now, selfMaster, p.token.UserID)
+		if users := a.server.opt.Users; users != nil {
+			users.Disconnected(a.key, p.token.UserID)
+		}
 	})
 }
 
@@ -257,6 +260,9 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 	a.slots[p.slot][p] = struct{}{}
 	p.came = now
 	a.lobby.UserConnected(now, selfMaster, p.token.UserID)
+	if users := a.server.opt.Users; users != nil {
+		users.Connected(a.key, p.token.UserID)
+	}
 	params := photon.Params{
 		photon.Param(photon.ParamUserID, p.token.UserID),
 		photon.Param(photon.ParamToken, token),

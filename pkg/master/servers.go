@@ -98,6 +98,17 @@ func (s *servers) choose(kind transport.Kind, client netip.Addr, tried []string)
 	return chosen.GameServer, true
 }
 
+// get returns a game server by its id, though its link may be down.
+func (s *servers) get(id string) (GameServer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.all[id]
+	if g == nil {
+		return GameServer{}, false
+	}
+	return g.GameServer, true
+}
+
 // address returns where a client reaches the game server that has its room.
 func (s *servers) address(id string, kind transport.Kind, client netip.Addr) (string, bool) {
 	s.mu.Lock()

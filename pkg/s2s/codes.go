@@ -31,6 +31,9 @@ const (
 	OpPeerStats        Op = 23
 	OpMasterUserDelta  Op = 24
 	OpReserveRoom      Op = 25
+	// OpClaim and OpClaimResult are ours: masters agree on names (docs/architecture.md).
+	OpClaim       Op = 26
+	OpClaimResult Op = 27
 )
 
 // EventCode is the code of an event on a link (cluster.md 12.4).
@@ -55,6 +58,11 @@ const (
 	ReturnDuplicate    int16 = 3
 	ReturnWrongCluster int16 = 4
 	ReturnShuttingDown int16 = 5
+	// ReturnSelf: a server has reached itself. ReturnOtherDials: of two masters it
+	// is the other that dials. Neither is a mistake where all masters share one list
+	// of addresses. They are ours.
+	ReturnSelf       int16 = 6
+	ReturnOtherDials int16 = 7
 )
 
 // ReturnUnknown is the answer to an operation that nobody handles, and to one
@@ -66,6 +74,12 @@ const (
 	ReserveOk      int16 = 0
 	ReserveRefused int16 = 1
 	ReserveExists  int16 = 2
+)
+
+// Return codes of Claim.
+const (
+	ClaimGranted int16 = 0
+	ClaimTaken   int16 = 1
 )
 
 // requestID is the parameter by which a response finds its request, an int. The

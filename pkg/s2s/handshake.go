@@ -14,7 +14,7 @@ import (
 
 // RefusedError says that the accepting side did not want the link.
 type RefusedError struct {
-	ReturnCode int16 // ReturnAuthFailed to ReturnShuttingDown
+	ReturnCode int16 // ReturnAuthFailed to ReturnOtherDials
 	Debug      string
 }
 
@@ -241,10 +241,12 @@ func judge(self *Hello, peer *hello) *RefusedError {
 		return &RefusedError{ReturnIncompatible, "protocol is " + ProtocolVersion}
 	case peer.Cluster != self.Cluster:
 		return &RefusedError{ReturnWrongCluster, "another cluster"}
+	case peer.ID == self.ID && peer.Generation == self.Generation && peer.Role == self.Role:
+		return &RefusedError{ReturnSelf, "that is this server itself"}
 	case peer.ID == "" || len(peer.ID) > maxID || peer.ID == self.ID:
 		return &RefusedError{ReturnDuplicate, "node id is empty, too long or taken"}
 	case self.Role == RoleMaster && peer.Role == RoleMaster && !DialsMaster(peer.ID, self.ID):
-		return &RefusedError{ReturnDuplicate, "of two masters the one of smaller id dials"}
+		return &RefusedError{ReturnOtherDials, "of two masters the one of smaller id dials"}
 	}
 	return nil
 }

@@ -220,7 +220,8 @@ func TestHelloIsJudged(t *testing.T) {
 			"no id":                    {gs(func(h *hello) { h.ID = "" }), ReturnDuplicate},
 			"the listener's own id":    {gs(func(h *hello) { h.ID = "ms-1" }), ReturnDuplicate},
 			"long id":                  {gs(func(h *hello) { h.ID = strings.Repeat("x", maxID+1) }), ReturnDuplicate},
-			"master of greater id":     {gs(func(h *hello) { h.Role, h.ID = RoleMaster, "ms-2" }), ReturnDuplicate}, // CL-06
+			"master of greater id":     {gs(func(h *hello) { h.Role, h.ID = RoleMaster, "ms-2" }), ReturnOtherDials}, // CL-06
+			"the listener itself":      {gs(func(h *hello) { h.Role, h.ID, h.Generation = RoleMaster, "ms-1", 1_700_000_000_000 }), ReturnSelf},
 			"master of smaller id":     {gs(func(h *hello) { h.Role, h.ID = RoleMaster, "ms-0" }), ReturnOk},
 			"game server of a good id": {gs(func(*hello) {}), ReturnOk},
 		} {

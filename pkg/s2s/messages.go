@@ -7,9 +7,9 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 )
 
-// Message is an operation of a game server that wants no answer: LoadReport,
+// Message is an operation that wants no answer: of a game server LoadReport,
 // SnapshotBegin, RoomBatch, RoomRemove, SnapshotEnd, UserDelta or Goodbye
-// (cluster.md 12.3). Messages are not changed once sent or received.
+// (cluster.md 12.3), of a master UserDelta, LobbyClients, ClaimResult or Goodbye. Messages are not changed once sent or received.
 type Message interface {
 	op() Op
 	params() (gpbinary.Params, error)
@@ -188,6 +188,10 @@ func parseMessage(op Op, p gpbinary.Params) (m Message, ok bool, err error) {
 		m = &UserDelta{rev(), f.users(2), f.users(3), op == OpMasterUserDelta}
 	case OpGoodbye:
 		m = &Goodbye{field[string](f, 1)}
+	case OpPeerStats:
+		m = &LobbyClients{f.lobbyCounts(2)}
+	case OpClaimResult:
+		m = &ClaimResult{field[string](f, 1), field[string](f, 2), f.array16(3), field[bool](f, 4)}
 	default:
 		return nil, false, nil
 	}

@@ -97,6 +97,8 @@ func TestMessageRoundTrips(t *testing.T) {
 		&UserDelta{Rev: 5, Joined: []UserAt{{"app", "u", "x"}, {"app", "v", ""}}, Left: []UserAt{}},
 		&UserDelta{Joined: []UserAt{}, Left: []UserAt{{"app", "u", "x"}}, Master: true},
 		&Goodbye{Reason: "drained"},
+		&ClaimResult{App: "app", Room: "x", Placement: [16]byte{15: 1}, Given: true},
+		&LobbyClients{Lobbies: []LobbyCount{{"app", lobby.ID{Name: "arena", Type: lobby.SQL}, 7}, {"app", lobby.ID{}, 0}}},
 	} {
 		b := encode(t, m)
 		if got, err := decode(b[9:]); err != nil || !reflect.DeepEqual(got, m) {

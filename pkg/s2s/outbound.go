@@ -20,6 +20,9 @@ type OutboundConfig struct {
 	Self func() Hello
 	// Key is shared by all servers. Empty: nobody proves anything.
 	Key []byte
+	// Longest is the longest pause between two attempts to connect. Default 15 s.
+	// Who is refused waits up to 15 s in any case.
+	Longest time.Duration
 	// Dial opens connections. Default: TCP. A dialer that adds TLS fits in here.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	Handlers
@@ -46,11 +49,14 @@ func NewOutbound(c OutboundConfig) *Outbound {
 			return d.DialContext(ctx, "tcp", addr)
 		}
 	}
+	if c.Longest == 0 {
+		c.Longest = longestBackoff
+	}
 	return &Outbound{config: c}
 }
 
 // Run connects, and connects again whenever the link is lost or refused, until
-// ctx ends. The link is then closed in order: what was sent reaches the other
+// ctx ends or the address turns out to be this server's own. The link is then closed in order: what was sent reaches the other
 // side. All handlers have returned when Run returns.
 func (o *Outbound) Run(ctx context.Context) {
 	backoff := firstBackoff
@@ -66,8 +72,15 @@ func (o *Outbound) Run(ctx context.Context) {
 		} else if ctx.Err() == nil && o.config.Failed != nil {
 			o.config.Failed(o.config.Addr, err)
 		}
+		longest := o.config.Longest
+		var refused *RefusedError
+		if errors.As(err, &refused) {
+			if longest = longestBackoff; refused.ReturnCode == ReturnSelf {
+				return
+			}
+		}
 		wait := time.Duration((0.8 + 0.4*rand.Float64()) * float64(backoff))
-		backoff = min(2*backoff, longestBackoff)
+		backoff = min(2*backoff, longest)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
