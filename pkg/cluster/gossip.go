@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -328,8 +329,22 @@ func (d *delegate) NotifyLeave(peer *memberlist.Node) {
 
 func (d *delegate) set(peer *memberlist.Node) {
 	if n, err := parseMeta(peer.Name, peer.Meta); err == nil && n.ID != (*Gossip)(d).Self().ID {
+		n.S2S = reachable(n.S2S, peer.Addr)
 		d.view.set(n)
 	}
+}
+
+// reachable is an address with the host that gossip reaches the server at, where
+// the server said only that it listens on all of its own.
+func reachable(address string, at net.IP) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		return net.JoinHostPort(at.String(), port)
+	}
+	return address
 }
 
 // NotifyConflict stops the later of two servers that have one id.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -334,4 +335,20 @@ func FuzzMeta(f *testing.F) {
 			t.Errorf("%+v became %+v, %v", n, m, err)
 		}
 	})
+}
+
+// A master that listens on all of its addresses is reached where gossip reaches it.
+func TestReachable(t *testing.T) {
+	at := net.IPv4(10, 0, 0, 7)
+	for address, want := range map[string]string{
+		"[::]:4520": "10.0.0.7:4520", "0.0.0.0:4520": "10.0.0.7:4520", ":4520": "10.0.0.7:4520",
+		"10.1.1.1:4520": "10.1.1.1:4520", "master.example:4520": "master.example:4520", "": "",
+	} {
+		if got := reachable(address, at); got != want {
+			t.Errorf("%q is reached at %q, want %q", address, got, want)
+		}
+	}
+	if got := reachable("[::]:4520", net.ParseIP("fd00::7")); got != "[fd00::7]:4520" {
+		t.Errorf("%q", got)
+	}
 }
