@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,8 +63,9 @@ of order, a question was refused, or a connection was lost.`,
 				}
 			}
 			if opt.NameServer == "" && opt.Master == "" && opt.GameServer == "" {
-				opt.NameServer = benchNameServers[opt.Transport]
+				opt.NameServer = "127.0.0.1"
 			}
+			opt.NameServer = withPort(opt.Transport, opt.NameServer)
 			if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 				opt.Progress = showProgress
 			}
@@ -74,7 +77,7 @@ of order, a question was refused, or a connection was lost.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&opt.NameServer, "server", "", "name server to begin at (default: the one on this machine)")
+	f.StringVar(&opt.NameServer, "server", "", "name server to begin at, host or host:port (default: the one on this machine)")
 	f.StringVar(&opt.Master, "master", "", "master to begin at, without a name server")
 	f.StringVar(&opt.GameServer, "gameserver", "", "game server to go straight to; it must take clients without a token (apps.tokenless)")
 	f.StringVar(&opt.Region, "region", "eu", "region to ask the name server for")
@@ -110,8 +113,25 @@ var benchTransports = map[string]client.Transport{
 
 var benchProtocols = map[string]photon.Protocol{"v16": photon.GpBinaryV16, "v18": photon.GpBinaryV18, "json": photon.JSON}
 
-var benchNameServers = map[client.Transport]string{
-	client.UDP: "127.0.0.1:5058", client.TCP: "127.0.0.1:4533", client.WebSocket: "ws://127.0.0.1:9093", client.SecureWebSocket: "wss://127.0.0.1:19093",
+// withPort adds what a name server's address lacks: the port of the transport,
+// and the scheme of WebSockets.
+func withPort(t client.Transport, address string) string {
+	scheme, port := "", "5058"
+	switch t {
+	case client.TCP:
+		port = "4533"
+	case client.WebSocket:
+		scheme, port = "ws://", "9093"
+	case client.SecureWebSocket:
+		scheme, port = "wss://", "19093"
+	}
+	if address == "" || strings.Contains(address, "://") {
+		return address
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(strings.Trim(address, "[]"), port)
+	}
+	return scheme + address
 }
 
 // runBench writes the result for people to standard output unless a file goes there.
