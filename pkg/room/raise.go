@@ -196,8 +196,19 @@ func (r *Room) relay(from source, ev *Raised) {
 			r.deliver(m, from.delivery)
 		}
 	default:
+		if ev.Receivers == photon.ReceiverAll {
+			a = nil // nobody is left out
+		}
+		if ev.Group != 0 {
+			for _, b := range r.active {
+				if b != a && b.groups.has(ev.Group) {
+					r.deliver(b, from.delivery)
+				}
+			}
+			return
+		}
 		for _, b := range r.active {
-			if (ev.Group == 0 || b.groups.has(ev.Group)) && (b != a || ev.Receivers == photon.ReceiverAll) {
+			if b != a {
 				r.deliver(b, from.delivery)
 			}
 		}
