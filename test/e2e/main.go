@@ -55,7 +55,7 @@ func run(ctx context.Context) error {
 	}
 	web := startWebService()
 	defer web.Close()
-	further, remove, err := webServiceSettings(web.URL)
+	further, remove, err := webServiceSettings(ctx, web.URL)
 	if err != nil {
 		return err
 	}
