@@ -32,8 +32,10 @@ type game struct {
 	counted bool       // among the server's rooms
 	lobby   lobby.ID   // of the reservation
 	ended   bool
-	waiting []message // joins that came before the creator, or while the room ends
-	waitEnd time.Duration
+	// entering are the peers that the room's plugin is being asked about.
+	entering map[*peer]struct{}
+	waiting  []message // joins that came before the creator, or while the room ends
+	waitEnd  time.Duration
 
 	timerMu sync.Mutex
 	timer   *time.Timer
@@ -176,7 +178,7 @@ func (g *game) disconnected(now time.Duration, m *message) {
 	p := m.peer
 	if p.entry != nil {
 		p.entry.Abort()
-		p.entry = nil
+		g.decided(p)
 	}
 	if p.seat != nil && g.room != nil {
 		seat := p.seat
@@ -308,7 +310,7 @@ func (g *game) create(now time.Duration, m *message) {
 	g.room = r
 	p := m.peer
 	entry := r.Create(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
-		p.entry = nil
+		g.decided(p)
 		if err != nil {
 			// The room has answered.
 			g.leftBehind(p)
@@ -319,11 +321,26 @@ func (g *game) create(now time.Duration, m *message) {
 		g.created()
 	})
 	if entry.Pending() {
-		p.entry = entry
+		g.undecided(p, entry)
 		if len(g.waiting) > 0 {
 			g.waitEnd = now + pluginWait
 		}
 	}
+}
+
+// undecided keeps the entry of a peer that the room's plugin is being asked about,
+// until decided.
+func (g *game) undecided(p *peer, e *room.Entry) {
+	p.entry = e
+	if g.entering == nil {
+		g.entering = map[*peer]struct{}{}
+	}
+	g.entering[p] = struct{}{}
+}
+
+func (g *game) decided(p *peer) {
+	p.entry = nil
+	delete(g.entering, p)
 }
 
 // notCreated follows a failed creation. A master that reserved the name hears so
@@ -352,7 +369,7 @@ func (g *game) created() {
 func (g *game) join(now time.Duration, m *message) {
 	p := m.peer
 	entry := g.room.Join(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
-		p.entry = nil
+		g.decided(p)
 		if err != nil {
 			g.leftBehind(p)
 			return
@@ -360,7 +377,7 @@ func (g *game) join(now time.Duration, m *message) {
 		p.seat = seat
 	})
 	if entry.Pending() {
-		p.entry = entry
+		g.undecided(p, entry)
 	}
 }
 
@@ -510,6 +527,16 @@ func (g *game) crash(x any) {
 	if !g.ended {
 		g.end() // first: whoever comes now finds the name free
 	}
+	for p := range g.entering {
+		g.decided(p)
+		g.leftBehind(p)
+		sink{p}.Disconnect(photon.ReturnInternalServerError, "the room had an internal error")
+	}
+	waiting := g.waiting
+	g.waiting = nil
+	for i := range waiting {
+		g.refuse(&waiting[i], app.Fail(photon.ReturnInternalServerError, "the room had an internal error"))
+	}
 	if r := g.room; r != nil {
 		g.room = nil
 		if g.counted {
@@ -526,11 +553,6 @@ func (g *game) crash(x any) {
 			h.Abandon()
 		}
 		r.Close(g.server.now(), photon.ReturnInternalServerError, "the room had an internal error")
-	}
-	waiting := g.waiting
-	g.waiting = nil
-	for i := range waiting {
-		g.refuse(&waiting[i], app.Fail(photon.ReturnInternalServerError, "the room had an internal error"))
 	}
 }
 

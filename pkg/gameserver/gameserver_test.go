@@ -16,6 +16,7 @@ import (
 	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/plugin"
 	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/secure"
 	"github.com/boson-project/boson/pkg/transport"
@@ -385,6 +386,37 @@ func TestPanicStaysInItsRoom(t *testing.T) {
 		dora := b.connect("dora")
 		if r := dora.call(photon.OpCreateGame, name("bad")); r == nil || r.ReturnCode != 0 {
 			t.Errorf("the name's next room: %+v", r)
+		}
+	})
+}
+
+// undecided is a plugin that never decides who may enter.
+type undecided struct{ plugin.Base }
+
+func (undecided) Name() string              { return "Undecided" }
+func (undecided) Version() string           { return "1" }
+func (undecided) OnJoin(c *plugin.JoinCall) { _ = plugin.Postpone(c) }
+
+// A panic also disconnects those whom the room's plugin has not let in yet.
+func TestPanicWhileEntering(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		f := plugin.FactoryFunc(func(h plugin.Host, _ string, _ plugin.Config) (plugin.Plugin, error) {
+			return undecided{plugin.Base{Host: h}}, nil
+		})
+		b.server.opt.Plugins = func(string) *Plugins { return &Plugins{Factory: f} }
+		b.reserve("bad")
+		ann, bob := b.connect("ann"), b.connect("bob")
+		ann.call(photon.OpCreateGame, name("bad"))
+		bob.call(photon.OpJoinGame, name("bad"))
+		b.dir.bug = "bad"
+		carl := b.connect("carl")
+		carl.call(photon.OpJoinGame, name("bad"))
+		time.Sleep(6 * time.Second)
+		if n := b.server.Stats().Rooms; n != 0 {
+			t.Errorf("%d rooms after one crashed", n)
+		}
+		if ann.closed() == 0 || bob.closed() == 0 || carl.closed() == 0 {
+			t.Errorf("still connected: ann %v, bob %v, carl %v", ann.closed() == 0, bob.closed() == 0, carl.closed() == 0)
 		}
 	})
 }

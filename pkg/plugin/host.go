@@ -47,7 +47,8 @@ type Host interface {
 	// initialised. The property callbacks are not called for it.
 	SetProperties(actorNr int32, properties *Table, opt SetOptions) (bool, error)
 	// RemoveActor takes an actor out for good, active or inactive, disconnects its
-	// client and does not let its user in again. OnLeave is called, with reason 104.
+	// client and does not let its user in again. OnLeave is called, with reason 104,
+	// unless it is being asked about the actor already: then the leave is for good.
 	RemoveActor(actorNr int32, reason RemoveReason, detail string) bool
 	// ExecuteCacheOperation changes the event cache without sending anything.
 	ExecuteCacheOperation(op CacheOperation) error

@@ -121,8 +121,9 @@ func (r *Room) info(a *actor) ActorInfo {
 	return info
 }
 
-// unborn says that clients must not know of the actor yet.
-func (a *actor) unborn() bool { return a.joining && a.inactive == Never }
+// unborn says that clients must not know of the actor yet: the plugin has not
+// said yes, or it said no and has not let go of it.
+func (a *actor) unborn() bool { return !a.active() && a.inactive == Never }
 
 func byNumber(a *actor, nr int32) int { return int(int64(a.nr) - int64(nr)) }
 

@@ -167,7 +167,7 @@ func (e *Entry) fail(now time.Duration, err error) {
 	switch {
 	case stage == creating, r.loaded && r.phase == open:
 		r.close(now, true)
-	case stage == joining && !e.actor.active() && r.phase == open:
+	case stage == joining && e.actor.joining && r.find(e.actor.nr) == e.actor && r.phase == open:
 		e.revert(now)
 	}
 }
@@ -187,6 +187,9 @@ func (e *Entry) revert(now time.Duration) {
 	l := &Leave{Reason: photon.PluginFailedJoin, quiet: true, IsInactive: e.rejoined}
 	if e.rejoined {
 		a.inactive = e.inactive
+	}
+	if a.leaving != nil {
+		return // the plugin is still being asked about how it left before
 	}
 	r.depart(now, a, l)
 }

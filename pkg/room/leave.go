@@ -104,8 +104,9 @@ type Removal struct {
 	Text string
 }
 
-// Remove takes an actor out for good, active or inactive, and disconnects it. It
-// returns false if there is no such actor.
+// Remove takes an actor out for good, active or inactive, and disconnects it. One
+// that is leaving already, while the plugin is asked about it, does not come back:
+// the plugin is not asked again. It returns false if there is no such actor.
 func (r *Room) Remove(now time.Duration, actorNr int32, how Removal) bool {
 	a := r.find(actorNr)
 	if a == nil || a.joining || r.phase != open {
@@ -113,6 +114,10 @@ func (r *Room) Remove(now time.Duration, actorNr int32, how Removal) bool {
 	}
 	if how.Exclude && a.userID != "" && !r.isExcluded(a.userID) {
 		r.excluded = append(r.excluded, ExcludedUser{UserID: a.userID, Reason: how.Reason})
+	}
+	if a.leaving != nil {
+		a.leaving.IsInactive = false
+		return true
 	}
 	if a.active() {
 		sink := a.seat.sink

@@ -174,7 +174,7 @@ func (r *Room) Close(now time.Duration, code photon.ReturnCode, text string) {
 	}
 	r.empty = now // the last one's departure is not yet the room's end
 	for i, a := range gone {
-		if r.hooks != nil && r.phase == open && r.find(a.nr) == a {
+		if r.hooks != nil && r.phase == open && r.find(a.nr) == a && a.leaving == nil {
 			r.depart(now, a, &Leave{Reason: photon.ServerDisconnect, Details: text, IsInactive: r.set.playerTTL != 0})
 		}
 		sinks[i].Disconnect(code, text)

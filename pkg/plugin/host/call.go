@@ -79,20 +79,22 @@ func (c *call) Deferred() {
 func (h *Host) watchDeferred(after time.Duration) {
 	h.limit = time.AfterFunc(after, func() {
 		h.opt.Post(func() {
-			h.limit = nil
-			now, next := h.opt.Now(), time.Duration(0)
+			now := h.opt.Now()
 			for c := range h.deferred {
 				if now < c.until {
-					if next == 0 || c.until < next {
-						next = c.until
-					}
 					continue
 				}
 				h.log().Error().Str("callback", c.name).Msg("plugin deferred a call and never decided it")
 				h.report(plugin.Timeout, errors.New("a deferred call was not decided in time"), c.name)
 				_ = c.info.Fail("the plugin did not decide in time", nil)
 			}
-			if next > 0 && h.limit == nil && !h.closed {
+			// Failing them may have deferred others.
+			h.limit = nil
+			next := room.Never
+			for c := range h.deferred {
+				next = min(next, c.until)
+			}
+			if next != room.Never && !h.closed {
 				h.watchDeferred(next - now)
 			}
 		})
@@ -125,6 +127,16 @@ func (h *Host) ask(c *call, f func()) {
 		_ = c.info.Continue()
 	}
 	h.inside.Store(entered)
+}
+
+// overdrawn refuses what clients do so often while so many calls wait for their
+// decision. Who enters or leaves, and the end of the room, are asked about always:
+// there are not more of them than clients.
+func (h *Host) overdrawn() *room.Error {
+	if len(h.deferred) < maxDeferred {
+		return nil
+	}
+	return &room.Error{Code: photon.ReturnOperationLimitReached, Text: "too many operations wait for the room's plugin"}
 }
 
 // wants says whether the plugin is to be asked.
@@ -309,6 +321,10 @@ func (s *raise) refuse(_ time.Duration, err *room.Error) { s.raise.Fail(err) }
 
 // RaiseEvent implements room.Hooks.
 func (h hooks) RaiseEvent(_ time.Duration, e *room.Raise) {
+	if err := h.overdrawn(); err != nil {
+		e.Fail(err)
+		return
+	}
 	a, _ := h.room.Actor(e.ActorNr())
 	c := &raise{raise: e}
 	c.call = call{h: h.Host, name: "OnRaiseEvent", step: c, cookie: h.cookies[a.Nr], info: &c.RaiseEventCall.Call}
@@ -374,6 +390,10 @@ func (h *Host) propertiesRequest(s *room.SetProperties) *plugin.SetPropertiesReq
 func (h hooks) BeforeSetProperties(now time.Duration, set *room.SetProperties) {
 	if !h.wants(plugin.HookBeforeSetProperties) {
 		_ = set.Continue(now)
+		return
+	}
+	if err := h.overdrawn(); err != nil {
+		set.Fail(err)
 		return
 	}
 	a, _ := h.room.Actor(set.CallerNr())

@@ -444,3 +444,44 @@ func TestForgottenCall(t *testing.T) {
 		wantList(t, "errors", r.reported(), "8")
 	})
 }
+
+// A call that the plugin forgot fails in its time, also when the failure of one
+// before it made the plugin defer another.
+func TestForgottenInARow(t *testing.T) {
+	table3(t, plugintest.Options{}, nil, func(s *plugintest.Server, r *recorder, _ func(func()), c [3]*plugintest.Client) {
+		r.join = func(call *plugin.JoinCall) { _ = plugin.Postpone(call) }
+		r.leave = func(call *plugin.LeaveCall) { _ = plugin.Postpone(call) }
+		r.raise = func(call *plugin.RaiseEventCall) { _ = call.Defer() }
+		dora := s.Client("dora")
+		dora.Send(photon.OpJoinGame, param(photon.ParamRoomName, "room"))
+		time.Sleep(10 * time.Second)
+		c[0].Raise(1, nil)
+		time.Sleep(151 * time.Second)
+		synctest.Wait()
+		if got := strings.Join(c[0].Rest(), "\n"); !strings.Contains(got, "253 rc 32752 the plugin did not decide in time") {
+			t.Errorf("ann got %s", got)
+		}
+	})
+}
+
+// A plugin that defers without end can't make a room hold on to all that its
+// clients send.
+func TestDeferredLimit(t *testing.T) {
+	table3(t, plugintest.Options{}, nil, func(_ *plugintest.Server, r *recorder, _ func(func()), c [3]*plugintest.Client) {
+		asked := 0
+		r.raise = func(call *plugin.RaiseEventCall) { asked++; _ = call.Defer() }
+		for range 5000 {
+			c[0].Raise(1, nil)
+		}
+		synctest.Wait()
+		refused := 0
+		for _, got := range c[0].Rest() {
+			if strings.Contains(got, "253 rc 32743") {
+				refused++
+			}
+		}
+		if asked != 4096 || refused != 5000-asked {
+			t.Errorf("%d deferred, %d refused", asked, refused)
+		}
+	})
+}

@@ -59,6 +59,9 @@ const (
 	// decisionTimeout is how long a call may stay deferred: longer than the longest
 	// HTTP request with its wait, and an end nevertheless.
 	decisionTimeout = 150 * time.Second
+	// maxDeferred calls of one room may wait for their decision; then its clients'
+	// events and properties are refused.
+	maxDeferred = 4096
 	// logsPerSecond is how many lines the plugin of one room may log.
 	logsPerSecond = 100
 )

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -246,4 +247,43 @@ func FuzzHostCall(f *testing.F) {
 		h.run()
 		h.events, h.infos = nil, nil
 	})
+}
+
+// A room that ends while its instance dies in the hands of another room: nothing
+// of it is touched any more. For the race detector.
+func TestRoomsEndWhileTheirInstanceDies(t *testing.T) {
+	m := load(t, "probeguest", func(o *Options) { o.Shared, o.Instances, o.CallTimeout = true, 1, 5*time.Millisecond })
+	for range 5 {
+		p, _ := open(t, m, nil)
+		var others []plugin.Plugin
+		for range 20 {
+			other, _ := open(t, m, nil)
+			others = append(others, other)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			c, _ := raise(probe.EvLoop, nil)
+			p.OnRaiseEvent(c)
+		})
+		for _, other := range others {
+			wg.Go(func() { other.(*room).detach() })
+		}
+		wg.Wait()
+	}
+}
+
+// What the host decided in place of a guest that forgot is not kept.
+func TestForgottenCallsAreNotKept(t *testing.T) {
+	r := &room{deferred: map[int64]openCall{}}
+	for id := range int64(10 * sweepDeferred) {
+		c, _ := raise(60, nil)
+		if err := c.Defer(); err != nil {
+			t.Fatal(err)
+		}
+		r.keepDeferred(openCall{id: id, call: c})
+		_ = c.Fail("the plugin did not decide in time", nil)
+	}
+	if n := len(r.deferred); n > sweepDeferred {
+		t.Errorf("%d calls are kept", n)
+	}
 }

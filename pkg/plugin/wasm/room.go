@@ -92,11 +92,11 @@ func (r *room) attach() error {
 
 // detach lets the instance go.
 func (r *room) detach() {
-	r.gen++
 	if r.inst != nil {
 		r.inst.drop(r)
 		r.inst = nil
 	}
+	r.gen++ // only now: as long as the instance has the room, others read it there
 	for _, t := range r.timers {
 		t.Stop()
 	}
@@ -201,7 +201,7 @@ func (r *room) ask(hook abi.Hook, c plugin.Deferrable, q abi.Request) {
 		panic(&PluginError{r.inst.trouble})
 	}
 	if call.IsDeferred() {
-		r.deferred[o.id] = o
+		r.keepDeferred(o)
 		r.inst.handOver(r.depth)
 	}
 }

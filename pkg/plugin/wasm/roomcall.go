@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -205,11 +206,19 @@ func (r *room) serveLater(op abi.Op, call int64, q *abi.Reader) error {
 	return nil
 }
 
+// sweepDeferred: at so many calls, and at each multiple, those are dropped that
+// the host has decided because the guest did not.
+const sweepDeferred = 1024
+
 // keepDeferred keeps a call that was deferred where it is not open any more.
 func (r *room) keepDeferred(o openCall) {
-	if plugin.CallOf(o.call).IsDeferred() {
-		r.deferred[o.id] = o
+	if !plugin.CallOf(o.call).IsDeferred() {
+		return
 	}
+	if len(r.deferred) > 0 && len(r.deferred)%sweepDeferred == 0 {
+		maps.DeleteFunc(r.deferred, func(_ int64, o openCall) bool { return plugin.CallOf(o.call).IsProcessed() })
+	}
+	r.deferred[o.id] = o
 }
 
 // http sends a request.

@@ -43,11 +43,12 @@ func newService(t *testing.T) *service {
 		if r.Method != http.MethodPost {
 			t.Errorf("method %s", r.Method)
 		}
-		s.calls <- call{path: r.URL.Path, query: r.URL.RawQuery, body: string(body), header: r.Header}
 		s.mu.Lock()
 		text, ok := s.answer[r.URL.Path]
 		hold := s.hold[r.URL.Path]
 		s.mu.Unlock()
+		// Only now: what a test says after it has seen the call is for the next one.
+		s.calls <- call{path: r.URL.Path, query: r.URL.RawQuery, body: string(body), header: r.Header}
 		if hold != nil {
 			<-hold
 		}
