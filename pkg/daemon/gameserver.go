@@ -169,6 +169,7 @@ func (n *gameServerNode) metrics() prometheus.Collector {
 		n.pluginCount("plugin_panics_total", "panics in plugins", &n.game.PluginCounters.Panics),
 		n.pluginCount("plugin_slow_total", "callbacks that held up their room for more than 50 ms", &n.game.PluginCounters.Slow),
 		n.pluginCount("plugin_failed_total", "calls that plugins failed", &n.game.PluginCounters.Failed),
+		admin.Gauge{Name: "plugin_load_failures_total", Help: "drop-in plugins, or new states of them, that could not be loaded", Counter: true, Read: n.plugins.loadFailures},
 		admin.Gauge{Name: "load_level", Help: "0 lowest to 4 highest", Read: func() float64 { return float64(n.Level()) }},
 	)
 }
