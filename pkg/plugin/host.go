@@ -49,6 +49,11 @@ type Host interface {
 	// RemoveActor takes an actor out for good, active or inactive, disconnects its
 	// client and does not let its user in again. OnLeave is called, with reason 104.
 	RemoveActor(actorNr int32, reason RemoveReason, detail string) bool
+	// CloseRoom ends the room as soon as the current callback is over: all clients
+	// are disconnected and told text, and OnLeave, BeforeCloseGame and OnCloseGame
+	// are called. Actors stay in what is saved if the room has a PlayerTTL. false:
+	// the room is not initialised, or over.
+	CloseRoom(text string) bool
 	// ExecuteCacheOperation changes the event cache without sending anything.
 	ExecuteCacheOperation(op CacheOperation) error
 	// UpdateAuthCookie changes an entry of what the authentication provider keeps
