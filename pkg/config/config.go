@@ -103,6 +103,7 @@ type WebRPC struct {
 	RateLimit     int           `yaml:"rate_limit" doc:"calls of one connection within a minute; 0: no limit"`
 	AllowPrivate  bool          `yaml:"allow_private" doc:"let a host name in base_url lead to loopback and private addresses; an address or localhost there needs no leave"`
 	MaxConcurrent int           `yaml:"max_concurrent" doc:"calls of one server at once; 2000 more wait"`
+	CA            string        `yaml:"ca" doc:"file (PEM) with certificates to trust instead of the system's"`
 }
 
 // Auth configures custom authentication.

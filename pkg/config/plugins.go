@@ -9,11 +9,12 @@ import (
 
 // Plugins configures the plugins of rooms (plugins.md 6, 15.1).
 type Plugins struct {
-	Enabled bool        `yaml:"enabled" doc:"false: no room has a plugin, whatever else is set here"`
-	Strict  bool        `yaml:"strict" doc:"a callback that returns without a decision fails the operation (true) or is continued with a warning (false)"`
-	Dir     string      `yaml:"dir" doc:"directory of drop-in plugins (*.plugin.yaml and WebAssembly); empty: there are none"`
-	Apps    []PluginApp `yaml:"apps" doc:"which applications have plugins"`
-	HTTP    PluginHTTP  `yaml:"http" doc:"web services that plugins may call"`
+	Enabled  bool        `yaml:"enabled" doc:"false: no room has a plugin, whatever else is set here"`
+	Strict   bool        `yaml:"strict" doc:"a callback that returns without a decision fails the operation (true) or is continued with a warning (false)"`
+	Dir      string      `yaml:"dir" doc:"directory of drop-in plugins (*.plugin.yaml and WebAssembly); empty: there are none"`
+	CacheDir string      `yaml:"cache_dir" doc:"directory that keeps compiled drop-in plugins for the next start; empty: they are compiled at each start"`
+	Apps     []PluginApp `yaml:"apps" doc:"which applications have plugins"`
+	HTTP     PluginHTTP  `yaml:"http" doc:"web services that plugins may call"`
 }
 
 // PluginApp are the plugins of one application.

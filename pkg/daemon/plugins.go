@@ -45,7 +45,7 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 	}
 	for i := range cfg.Plugins.Apps {
 		a := &cfg.Plugins.Apps[i]
-		factory, err := p.factory(a.Factory, cfg.Plugins.Dir)
+		factory, err := p.factory(a.Factory, &cfg.Plugins)
 		if err != nil {
 			p.close()
 			return nil, fmt.Errorf("plugins.apps[%d].factory: %w", i, err)
@@ -76,15 +76,15 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 // errNoPlugins says that operators ask for what is not configured.
 var errNoPlugins = errors.New("this process has no drop-in plugins (plugins.dir)")
 
-func (p *plugins) factory(name, dir string) (plugin.Factory, error) {
+func (p *plugins) factory(name string, cfg *config.Plugins) (plugin.Factory, error) {
 	if name == "dir" {
 		if p.dir == nil {
-			if info, err := os.Stat(dir); err != nil {
+			if info, err := os.Stat(cfg.Dir); err != nil {
 				return nil, fmt.Errorf("plugins.dir: %w", err)
 			} else if !info.IsDir() {
-				return nil, fmt.Errorf("plugins.dir: %s is no directory", dir)
+				return nil, fmt.Errorf("plugins.dir: %s is no directory", cfg.Dir)
 			}
-			p.dir = wasm.OpenDirectory(wasm.DirectoryOptions{Path: dir, Log: slog.New(zerolog.NewSlogHandler(p.log))})
+			p.dir = wasm.OpenDirectory(wasm.DirectoryOptions{Path: cfg.Dir, CacheDir: cfg.CacheDir, Log: slog.New(zerolog.NewSlogHandler(p.log))})
 		}
 		return p.dir, nil
 	}
@@ -118,6 +118,14 @@ func (p *plugins) close() {
 	if p.dir != nil {
 		p.dir.Close()
 	}
+}
+
+// loadFailures counts what could not be loaded of the drop-in plugins.
+func (p *plugins) loadFailures() float64 {
+	if p.dir == nil {
+		return 0
+	}
+	return float64(p.dir.Failures())
 }
 
 // list is what operators see of the drop-in plugins.

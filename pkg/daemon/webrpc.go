@@ -13,10 +13,14 @@ import (
 // webRPC makes what a master or game server answers operation WebRpc with; nil
 // where no web service is configured. It is to be closed.
 func webRPC(cfg *config.Config, log zerolog.Logger) (*webrpc.Service, error) {
+	roots, err := certificates(cfg.WebRPC.CA)
+	if err != nil {
+		return nil, fmt.Errorf("web_rpc.ca: %w", err)
+	}
 	opt := webrpc.Options{
 		Default: webrpc.Target{BaseURL: cfg.WebRPC.BaseURL, Headers: cfg.WebRPC.Headers}, Apps: map[string]webrpc.Target{},
 		Timeout: cfg.WebRPC.Timeout, PerMinute: cfg.WebRPC.RateLimit, Private: cfg.WebRPC.AllowPrivate, MaxConcurrent: cfg.WebRPC.MaxConcurrent,
-		Logger: log,
+		RootCAs: roots, Logger: log,
 	}
 	for _, r := range cfg.Apps.Rules {
 		switch r.WebRPCURL {

@@ -50,6 +50,11 @@ type Host interface {
 	// client and does not let its user in again. OnLeave is called, with reason 104,
 	// unless it is being asked about the actor already: then the leave is for good.
 	RemoveActor(actorNr int32, reason RemoveReason, detail string) bool
+	// CloseRoom ends the room as soon as the current callback is over: all clients
+	// are disconnected and told text, and OnLeave, BeforeCloseGame and OnCloseGame
+	// are called. Actors stay in what is saved if the room has a PlayerTTL. false:
+	// the room is not initialised, or over.
+	CloseRoom(text string) bool
 	// ExecuteCacheOperation changes the event cache without sending anything.
 	ExecuteCacheOperation(op CacheOperation) error
 	// UpdateAuthCookie changes an entry of what the authentication provider keeps

@@ -5,6 +5,7 @@ package webrpc
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -42,6 +43,8 @@ type Options struct {
 	Private bool
 	// MaxConcurrent calls of the whole server at once; 100.
 	MaxConcurrent int
+	// RootCAs to trust; nil: those of the system.
+	RootCAs *x509.CertPool
 	// Logger gets a debug line for each call that fails.
 	Logger zerolog.Logger
 }
@@ -95,7 +98,7 @@ func New(opt Options) (*Service, error) {
 	if len(rules.Allow) == 0 {
 		return nil, nil
 	}
-	if s.client, err = webcall.NewClient(webcall.ClientOptions{Rules: rules, MaxBody: maxAnswer}); err != nil {
+	if s.client, err = webcall.NewClient(webcall.ClientOptions{Rules: rules, MaxBody: maxAnswer, RootCAs: opt.RootCAs}); err != nil {
 		return nil, err
 	}
 	// There is no offline mode: a few clients with bad paths could switch it on

@@ -53,9 +53,19 @@ func run(ctx context.Context) error {
 	if err := installPackages(ctx); err != nil {
 		return err
 	}
+	dir, err := os.MkdirTemp("", "boson-e2e-plugins-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	plugins := filepath.Join(dir, "plugins.d")
+	next, err := dropIns(ctx, plugins)
+	if err != nil {
+		return err
+	}
 	web := startWebService()
 	defer web.Close()
-	further, remove, err := webServiceSettings(ctx, web.URL)
+	further, remove, err := webServiceSettings(web.URL, plugins)
 	if err != nil {
 		return err
 	}
@@ -65,7 +75,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	// From here on, whatever happens, the cluster ends.
-	failed := runTests(ctx, c)
+	failed := runTests(ctx, append(c.testEnvironment(), "E2E_PLUGINS="+plugins, "E2E_NEXT_PLUGINS="+next))
 	if failed == nil {
 		failed = c.waitEmpty(ctx)
 	}
@@ -81,7 +91,8 @@ func run(ctx context.Context) error {
 }
 
 // runTests runs all test files at once, each in a process of its own.
-func runTests(ctx context.Context, c *cluster) error {
+// environment tells them where things are.
+func runTests(ctx context.Context, environment []string) error {
 	files, err := filepath.Glob(filepath.Join(jsDir, "*.test.mjs"))
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("no tests in %s: run this from the root of the repository", jsDir)
@@ -92,7 +103,7 @@ func runTests(ctx context.Context, c *cluster) error {
 	}
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Dir = jsDir
-	cmd.Env = append(os.Environ(), c.testEnvironment()...)
+	cmd.Env = append(os.Environ(), environment...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	ownGroup(cmd)
 	cmd.Cancel = func() error { return killGroup(cmd) }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -88,8 +86,8 @@ func (k *keptRooms) hook(body []byte) map[string]any {
 }
 
 // webServiceSettings writes the part of the cluster's configuration that only a
-// file can hold, and returns flags.
-func webServiceSettings(ctx context.Context, url string) (args string, remove func(), err error) {
+// file can hold, with plugins as the directory of drop-in plugins, and returns flags.
+func webServiceSettings(url, plugins string) (args string, remove func(), err error) {
 	f, err := os.CreateTemp("", "boson-e2e-*.yaml")
 	if err != nil {
 		return "", nil, err
@@ -98,24 +96,17 @@ func webServiceSettings(ctx context.Context, url string) (args string, remove fu
 	if err != nil {
 		return "", nil, err
 	}
-	dropIns := filepath.Join(dir, "plugins.d")
-	if err := os.Mkdir(dropIns, 0o755); err != nil {
-		return "", nil, err
-	}
-	if err := buildDropIn(ctx, dropIns); err != nil {
-		return "", nil, err
-	}
 	users := startService()
 	remove = func() {
 		_, _ = os.Remove(f.Name()), os.RemoveAll(dir)
 		users.Close()
 	}
-	_, err = io.WriteString(f, strings.NewReplacer("APP", noRPC, "URL", url, "STORE", storeApp, "HOOKS", webhooksApp, "WASM", wasmApp, "PLUGINS", dropIns, "DIR", dir).Replace(users.configuration()+`
+	_, err = io.WriteString(f, strings.NewReplacer("APP", noRPC, "URL", url, "STORE", storeApp, "HOOKS", webhooksApp, "DIR", dir, "DROPIN", dropInApp, "PLUGINS", plugins).Replace(users.configuration()+`
 web_rpc: {base_url: "URL/rpc?base=1", headers: ["X-Key: k"]}
 plugins:
   dir: PLUGINS
   apps:
-    - {app_id: WASM, factory: dir, config: {words: boo}}
+    - {app_id: DROPIN, factory: dir}
     - {app_id: STORE, factory: "builtin:store", config: {Store: "bolt:DIR"}}
     - app_id: HOOKS
       factory: builtin:webhooks

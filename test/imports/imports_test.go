@@ -25,7 +25,7 @@ var floors = [][]string{
 	{"pkg/s2s", "pkg/cluster", "pkg/admin"},
 	{"pkg/nameserver", "pkg/master", "pkg/gameserver", "pkg/config"},
 	{"pkg/daemon", "pkg/doctor", "pkg/bench", "pkg/plugin/plugintest"},
-	{"cmd/nameserver", "cmd/master", "cmd/gameserver", "cmd/boson", "test/e2e", "test/fuzz", "test/cluster", "test/relay"},
+	{"cmd/nameserver", "cmd/master", "cmd/gameserver", "cmd/boson", "test/e2e", "test/e2e/dropin", "test/fuzz", "test/cluster", "test/relay"},
 }
 
 // apps may not import each other: three programs, not one.

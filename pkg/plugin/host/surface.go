@@ -229,6 +229,19 @@ func (h *Host) RemoveActor(nr int32, reason plugin.RemoveReason, detail string) 
 	return h.room.Remove(h.opt.Now(), nr, room.Removal{Exclude: true, Reason: byte(reason), Code: photon.ReturnPluginReportedError, Text: text})
 }
 
+// CloseRoom implements plugin.Host. Not at once: what is under way in the room
+// would find it closed in its middle.
+func (h *Host) CloseRoom(text string) bool {
+	if h.initialised() != nil || h.room.Ending() {
+		return false
+	}
+	return h.Enqueue(func() {
+		if h.room.Open() {
+			h.room.Close(h.opt.Now(), photon.ReturnPluginReportedError, text)
+		}
+	})
+}
+
 // ExecuteCacheOperation implements plugin.Host.
 func (h *Host) ExecuteCacheOperation(op plugin.CacheOperation) error {
 	if err := h.initialised(); err != nil {

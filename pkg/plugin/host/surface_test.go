@@ -251,6 +251,33 @@ func TestActors(t *testing.T) {
 	})
 }
 
+// A plugin ends its room: all are told why, and the name is free.
+func TestCloseRoom(t *testing.T) {
+	table3(t, plugintest.Options{}, options(0, 0), func(s *plugintest.Server, r *recorder, on func(func()), c [3]*plugintest.Client) {
+		r.noted()
+		on(func() {
+			if !r.Host.CloseRoom("the match is over") {
+				t.Error("the room could not be closed")
+			}
+			if got := r.noted(); len(got) != 0 {
+				t.Errorf("inside the callback: %v", got)
+			}
+		})
+		for _, p := range c {
+			if text := p.WaitGone(); text != "the match is over" {
+				t.Errorf("a client was told %q", text)
+			}
+		}
+		synctest.Wait()
+		wantList(t, "callbacks", r.noted(), "leave 1 inactive=false reason=3", "leave 2 inactive=false reason=3", "leave 3 inactive=false reason=3",
+			"beforeClose failed=false", "close failed=false actors=0")
+		if r.Host.CloseRoom("again") {
+			t.Error("a room was closed twice")
+		}
+		wantOk(t, s.Client("dora").Create("room"))
+	})
+}
+
 // PL-75, PL-76: removal.
 func TestRemoveActor(t *testing.T) {
 	table3(t, plugintest.Options{}, options(0, 60_000), func(s *plugintest.Server, r *recorder, on func(func()), c [3]*plugintest.Client) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/boson-project/boson/pkg/photon"
@@ -174,6 +175,21 @@ func (p *roomStore) playerTTL() int32 {
 	return ttl
 }
 
+// Saves and SaveFailures count the saves of all rooms of this process. A save that
+// is refused because the queue is full is a failed one, too; one that found a newer
+// state is neither.
+var Saves, SaveFailures atomic.Int64
+
+// count counts a save that was tried.
+func count(err error) {
+	switch {
+	case err == nil:
+		Saves.Add(1)
+	case !errors.Is(err, ErrStale):
+		SaveFailures.Add(1)
+	}
+}
+
 var seed = maphash.MakeSeed()
 
 // saveIfChanged saves the running room, for the case that the server crashes.
@@ -226,14 +242,22 @@ func (p *roomStore) save(state plugin.GameState) func(context.Context, Store) er
 }
 
 // do runs a request elsewhere and then, if the room is still there, on its fiber.
-// An error means that neither happens.
+// An error means that neither happens. size is that of the state to be saved, 0
+// for requests that save none.
 func (p *roomStore) do(size int, request func(context.Context, Store) error, then func(error)) error {
-	return p.shared.do(p.key, size, p.set.timeout, func(ctx context.Context, s Store, err error) {
+	err := p.shared.do(p.key, size, p.set.timeout, func(ctx context.Context, s Store, err error) {
 		if err == nil {
 			err = request(ctx, s)
 		}
+		if size > 0 {
+			count(err)
+		}
 		p.Host.Enqueue(func() { then(err) })
 	})
+	if err != nil && size > 0 {
+		count(err)
+	}
+	return err
 }
 
 var errTimeout = errors.New("store: no answer in time")

@@ -132,6 +132,12 @@ func TestTwoServers(t *testing.T) {
 
 // A server that stops saves who is playing. PL-52
 func TestStopSaves(t *testing.T) {
+	before := Saves.Load()
+	t.Cleanup(func() {
+		if Saves.Load() == before {
+			t.Error("no save was counted")
+		}
+	})
 	setting := "bolt:" + t.TempDir()
 	s := rooms(t, setting, nil)
 	create(s.Client("ann"), "room1", playerTTL(60000), plugin.Pair{Key: "turn", Value: int32(1)})
@@ -227,6 +233,7 @@ func TestNoDatabase(t *testing.T) {
 		Factory: factory{}, Config: plugin.Config{"Store": "redis://:secret@" + redis.Addr()}, Load: gameserver.LoadJoin, Log: &log,
 	})
 	redis.RequireAuth("secret")
+	saves, failures := Saves.Load(), SaveFailures.Load()
 	ann, bob := s.Client("ann"), s.Client("bob")
 	expectCode(t, "create", create(ann, "room1", playerTTL(-1)), 0)
 	redis.Close()
@@ -241,6 +248,10 @@ func TestNoDatabase(t *testing.T) {
 	s.Stop()
 	if text := log.String(); !strings.Contains(text, "room not stored at its end") || strings.Contains(text, "secret") {
 		t.Errorf("log: %s", text)
+	}
+	// Loads and creates are no saves.
+	if n := SaveFailures.Load() - failures; n < int64(1+len(retryAfter)) || Saves.Load() != saves {
+		t.Errorf("counted %d failed saves and %d good ones", n, Saves.Load()-saves)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -143,6 +144,8 @@ type Directory struct {
 	mu    sync.Mutex
 	state map[string]*loaded // by manifest; what scan has found last
 	old   []*loaded          // released, with rooms that still run
+
+	failures atomic.Int64
 
 	stop chan struct{}
 	done chan struct{}
@@ -311,6 +314,9 @@ func (d *Directory) Status() []PluginStatus {
 	return list
 }
 
+// Failures counts how often files that were new or had changed could not be loaded.
+func (d *Directory) Failures() int64 { return d.failures.Load() }
+
 // Reload looks at the directory now, as happens every five seconds: what changed
 // is loaded, what is gone is released. It returns when that is done.
 func (d *Directory) Reload() {
@@ -364,6 +370,7 @@ func (d *Directory) load(path string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if next.err != nil {
+		d.failures.Add(1)
 		d.opt.Log.Error("plugin can't be loaded", "manifest", path, "error", next.err)
 		if was != nil && was.module != nil { // what was loaded stays
 			kept := *was

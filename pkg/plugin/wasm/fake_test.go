@@ -139,6 +139,7 @@ type fakeHost struct {
 	id          string
 	events      []plugin.Event
 	infos       []string
+	closed      string // what CloseRoom was told
 	posted      chan func()
 	logs        *logs
 }
@@ -153,6 +154,7 @@ func (h *fakeHost) Environment() plugin.Environment {
 }
 func (h *fakeHost) BroadcastEvent(e plugin.Event) error { h.events = append(h.events, e); return nil }
 func (h *fakeHost) BroadcastErrorInfo(s string) error   { h.infos = append(h.infos, s); return nil }
+func (h *fakeHost) CloseRoom(text string) bool          { h.closed = text; return true }
 func (h *fakeHost) Logger() *slog.Logger                { return slog.New(h.logs) }
 func (h *fakeHost) Enqueue(f func()) bool               { h.posted <- f; return true }
 func (h *fakeHost) State() (plugin.GameState, error)    { return make(plugin.GameState, 200), nil }
@@ -254,6 +256,7 @@ type nullHost struct{ plugin.Host }
 func (nullHost) SetProperties(int32, *plugin.Table, plugin.SetOptions) (bool, error) {
 	return true, nil
 }
+func (nullHost) CloseRoom(string) bool                                             { return true }
 func (nullHost) RemoveActor(int32, plugin.RemoveReason, string) bool               { return true }
 func (nullHost) ExecuteCacheOperation(plugin.CacheOperation) error                 { return nil }
 func (nullHost) UpdateAuthCookie(int32, string, any) error                         { return nil }

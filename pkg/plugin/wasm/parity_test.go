@@ -249,6 +249,11 @@ func TestWhatAPluginDoes(t *testing.T) {
 		if r := s.Client("eve").Join("room"); r.ReturnCode != photon.ReturnJoinFailedFoundExcludedUserID {
 			t.Errorf("eve is back: %d %s", r.ReturnCode, r.Debug)
 		}
+		ann.Raise(probe.EvClose, nil)
+		answered(t, ann, true)
+		if text := bob.WaitGone(); text != "all done" {
+			t.Errorf("bob was told %q", text)
+		}
 	})
 }
 

@@ -105,7 +105,7 @@ func (r *room) detach() {
 
 // renew replaces a dead instance, if it is still that of gen: where instances are
 // shared by a fresh one, which knows nothing of the room's past; else the plugin is
-// over, and the room's operations fail.
+// over, and the room is closed (plugins.md 15.2).
 func (r *room) renew(gen int) {
 	if gen != r.gen || r.inst == nil || !r.inst.isDead() || r.depth > 0 {
 		return
@@ -132,7 +132,9 @@ func (r *room) renew(gen int) {
 		}
 		r.ReportError(code, why, nil)
 	} else {
-		_ = r.host.BroadcastErrorInfo("the room's plugin failed: " + r.dead.Error())
+		text := "the room's plugin failed: " + r.dead.Error()
+		_ = r.host.BroadcastErrorInfo(text)
+		r.host.CloseRoom(text)
 	}
 }
 

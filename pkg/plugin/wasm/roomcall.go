@@ -44,6 +44,13 @@ func (r *room) serveRoom(op abi.Op, q *abi.Reader, t *abi.Table) error {
 		done := r.host.RemoveActor(actor, reason, detail)
 		t.Bool(abi.KeyDone, done)
 		return nil
+	case abi.OpCloseRoom:
+		text := cut(q.Text(abi.KeyMessage), maxText)
+		if q.Err != nil {
+			return q.Err
+		}
+		t.Bool(abi.KeyDone, r.host.CloseRoom(text))
+		return nil
 	case abi.OpCacheOperation:
 		c := plugin.CacheOperation{
 			Op: plugin.CacheOption(q.Small(photon.ParamCache)), Actors: q.Numbers(photon.ParamActorList), SliceIndex: q.Number(photon.ParamCacheSliceIndex),

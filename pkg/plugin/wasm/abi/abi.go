@@ -95,6 +95,7 @@ const (
 	OpCacheOperation   Op = 13
 	OpErrorInfo        Op = 14 // KeyMessage
 	OpUpdateAuthCookie Op = 15
+	OpCloseRoom        Op = 16 // KeyMessage; result: KeyDone
 	OpProperties       Op = 20 // result: ParamProperties
 	OpActors           Op = 21 // ParamActorNr for one; result: KeyActors
 	OpInfo             Op = 22 // result: ParamMasterClientID, KeySuspended

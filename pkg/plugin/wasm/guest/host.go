@@ -205,6 +205,13 @@ func (h *host) RemoveActor(actorNr int32, reason plugin.RemoveReason, detail str
 	return err == nil && q.Flag(abi.KeyDone)
 }
 
+func (h *host) CloseRoom(text string) bool {
+	t := h.table()
+	t.Text(abi.KeyMessage, cut(text))
+	q, err := h.query(abi.OpCloseRoom, nil, t)
+	return err == nil && q.Flag(abi.KeyDone)
+}
+
 func (h *host) ExecuteCacheOperation(op plugin.CacheOperation) error {
 	t := h.table()
 	t.Number(photon.ParamCache, int32(op.Op))

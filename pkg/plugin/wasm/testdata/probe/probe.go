@@ -30,6 +30,7 @@ const (
 	EvExit      = 16 // ends the process, in WebAssembly
 	EvProps     = 17 // sets a property of the room and one of the sender
 	EvRemove    = 18 // removes the actor whose number is the content
+	EvClose     = 25 // closes the room
 	EvErrorInfo = 19 // broadcasts an error info
 	EvCache     = 20 // stores event 120 in the cache
 	EvState     = 21 // broadcasts the length of the room's state
@@ -264,6 +265,9 @@ func (p *Probe) OnRaiseEvent(c *plugin.RaiseEventCall) {
 		nr, _ := v.(int32)
 		_ = c.Continue()
 		p.say(p.Host.RemoveActor(nr, plugin.Banned, "told so"))
+	case EvClose:
+		_ = c.Continue()
+		p.say(p.Host.CloseRoom("all done"))
 	case EvErrorInfo:
 		_ = c.Continue()
 		_ = p.Host.BroadcastErrorInfo("oh")
