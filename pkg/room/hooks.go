@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"time"
 
 	"github.com/boson-project/boson/pkg/photon"
@@ -96,6 +97,12 @@ func (r *Room) close(now time.Duration, failedOnCreate bool) {
 	if r.hooks == nil {
 		r.finish()
 		return
+	}
+	// Who is leaving for good is not to be saved, even if the plugin has not let go.
+	for _, a := range slices.Clone(r.actors) {
+		if a.leaving != nil && !a.leaving.IsInactive {
+			r.remove(a)
+		}
 	}
 	r.hooks.BeforeClose(now, &Closing{room: r, FailedOnCreate: failedOnCreate})
 }

@@ -112,3 +112,31 @@ func TestFullInbox(t *testing.T) {
 	bob.WaitEvent(1)
 	bob.Sync()
 }
+
+// Who left for good is not in what is saved, even if the plugin has not let go of it.
+func TestLeaveThatOutlivesTheRoom(t *testing.T) {
+	bubble(t, plugintest.Options{}, func(t *testing.T, s *plugintest.Server, r *recorder) {
+		r.leave = func(c *plugin.LeaveCall) {
+			if c.Reason != photon.LeaveRequest {
+				_ = c.Continue()
+				return
+			}
+			r.Host.DeferAfter(c, time.Minute, func() { _ = c.Continue() })
+		}
+		var left []int32
+		r.close = func(c *plugin.CloseGameCall) {
+			for _, a := range r.Host.Actors() {
+				left = append(left, a.ActorNr)
+			}
+			_ = c.Continue()
+		}
+		ann, bob := s.Client("ann"), s.Client("bob")
+		wantOk(t, ann.Create("room", options(0, 60_000)...))
+		wantOk(t, bob.Join("room"))
+		ann.Send(photon.OpLeave)
+		bob.Sync()
+		s.Close("room")
+		settle()
+		wantList(t, "actors at the end", left, 2)
+	})
+}

@@ -1,0 +1,257 @@
+package gameserver
+
+import (
+	"time"
+
+	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/room"
+)
+
+// This file is the way into a room: which one a request is for, who may create it,
+// and who waits for whom.
+
+// enter sends a create or join request to its room.
+func (s *Server) enter(p *peer, r photon.Request) {
+	op := app.OpOf(&r)
+	name, ok, err := r.String(photon.ParamRoomName)
+	if err == nil && (!ok || name == "") {
+		err = photon.Missing(photon.ParamRoomName)
+	}
+	if err == nil && len(name) > maxRoomName {
+		err = photon.BadParam(photon.ParamRoomName, "has %d bytes, at most %d", len(name), maxRoomName)
+	}
+	if err != nil {
+		app.RespondError(p, op, err)
+		return
+	}
+	k := gameKey{p.appKey, name}
+	s.mu.Lock()
+	g := s.games[k]
+	if g == nil {
+		g = s.newGame(k)
+		s.games[k] = g
+	}
+	p.game.Store(g)
+	s.mu.Unlock()
+	if !g.fiber.Post(message{kind: enter, peer: p, request: r}) {
+		p.game.Store(nil)
+		p.Respond(op, photon.ReturnServerFull, "the room can't keep up", nil)
+	}
+}
+
+// maxRoomName is the longest room name in bytes (loadbalancing.md 10).
+const maxRoomName = 256
+
+// enter handles a create or join request.
+func (g *game) enter(now time.Duration, m *message) {
+	if g.room != nil {
+		// A room whose time is over must not be entered: the name is free, or will
+		// be when its plugin has let go of it.
+		g.room.Tick(now)
+		switch {
+		case g.room.Done():
+			g.settle()
+			g.afterEnd(m)
+		case g.room.Open():
+			g.join(now, m)
+		default:
+			g.wait(now, m, pluginWait)
+		}
+		return
+	}
+	mode, _, err := m.request.Byte(photon.ParamJoinMode)
+	if err != nil {
+		g.refuse(m, err)
+		return
+	}
+	creates := m.request.Code == photon.OpCreateGame || photon.JoinMode(mode) == photon.CreateIfNotExists
+	if !creates && len(g.waiting) == 0 {
+		plugins := g.server.plugins(m.peer.token)
+		creates = plugins != nil && plugins.Load.allows(photon.JoinMode(mode))
+	}
+	reserved := g.takeReservation(creates)
+	switch {
+	case creates && reserved:
+		g.create(now, m)
+	case creates:
+		// Not announced by a master: the room that the client was sent to has
+		// just ended, or the announcement has run out. Ask.
+		if len(g.waiting) == 0 {
+			key := g.key
+			g.server.opt.Directory.RequestPlacement(key.app, key.name, func(granted bool) {
+				g.fiber.PostAlways(message{kind: placed, granted: granted})
+			})
+		}
+		g.wait(now, m, creatorWait)
+	case reserved, len(g.waiting) > 0:
+		g.wait(now, m, creatorWait)
+	default:
+		g.refuse(m, app.Fail(photon.ReturnGameDoesNotExist, "room does not exist"))
+	}
+}
+
+// takeReservation says whether the name is reserved, and uses the reservation
+// up when the room is about to be created.
+func (g *game) takeReservation(use bool) bool {
+	s := g.server
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.reservations[g.key]
+	if !ok || now > r.until {
+		return false
+	}
+	if use {
+		delete(s.reservations, g.key)
+		g.lobby = r.lobby
+	}
+	return true
+}
+
+// lobbyOf is where the room belongs: where the master put it, for clients
+// repeat a lobby only if they named one; without a master's word, where the
+// request says.
+func (g *game) lobbyOf(r *photon.Request) lobby.ID {
+	if g.lobby != (lobby.ID{}) {
+		return g.lobby
+	}
+	name, _, _ := r.String(photon.ParamLobbyName)
+	typ, _, _ := r.Byte(photon.ParamLobbyType)
+	id, err := lobby.ParseID(name, typ)
+	if err != nil {
+		return lobby.ID{}
+	}
+	return id
+}
+
+func (g *game) wait(now time.Duration, m *message, limit time.Duration) {
+	if len(g.waiting) == 0 {
+		g.waitEnd = now + limit
+	}
+	g.waiting = append(g.waiting, *m)
+}
+
+// placed continues with a master's answer to RequestPlacement.
+func (g *game) placed(now time.Duration, m *message) {
+	if g.room != nil || len(g.waiting) == 0 {
+		return
+	}
+	if !m.granted || g.server.draining.Load() {
+		g.refuseWaiting()
+		return
+	}
+	first := g.waiting[0]
+	g.waiting = g.waiting[1:]
+	g.create(now, &first)
+}
+
+func (g *game) refuseWaiting() {
+	for i := range g.waiting {
+		g.refuse(&g.waiting[i], app.Fail(photon.ReturnGameDoesNotExist, "room does not exist"))
+	}
+	g.waiting = nil
+}
+
+func (g *game) create(now time.Duration, m *message) {
+	if g.server.stopping.Load() {
+		g.refuse(m, app.Fail(photon.ReturnServerFull, "the server is stopping"))
+		return
+	}
+	wall := time.Now()
+	id := room.ID{App: g.key.app, Name: g.key.name, Lobby: g.lobbyOf(&m.request), Created: wall.UnixMilli(), Incarnation: wall.UnixNano()}
+	r, err := g.newRoom(m, id)
+	if err != nil {
+		g.refuse(m, err)
+		g.notCreated(id)
+		return
+	}
+	g.room = r
+	p := m.peer
+	entry := r.Create(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
+		g.decided(p)
+		if err != nil {
+			// The room has answered.
+			g.leftBehind(p)
+			g.notCreated(id)
+			return
+		}
+		p.seat = seat
+		g.created()
+	})
+	if entry.Pending() {
+		g.undecided(p, entry)
+		if len(g.waiting) > 0 {
+			g.waitEnd = now + pluginWait
+		}
+	}
+}
+
+// undecided keeps the entry of a peer that the room's plugin is being asked about,
+// until decided.
+func (g *game) undecided(p *peer, e *room.Entry) {
+	p.entry = e
+	if g.entering == nil {
+		g.entering = map[*peer]struct{}{}
+	}
+	g.entering[p] = struct{}{}
+}
+
+func (g *game) decided(p *peer) {
+	p.entry = nil
+	delete(g.entering, p)
+}
+
+// notCreated follows a failed creation. A master that reserved the name hears so
+// too: of a room that is over.
+func (g *game) notCreated(id room.ID) {
+	d := g.server.opt.Directory
+	d.Upsert(&lobby.Record{App: id.App, Name: id.Name, Lobby: id.Lobby, Closing: true, Created: id.Created, Incarnation: id.Incarnation})
+	d.Remove(id.App, id.Name)
+	if len(g.waiting) > 0 {
+		g.refuseWaiting()
+	}
+}
+
+// created lets those in who waited for the room.
+func (g *game) created() {
+	g.counted = true
+	g.server.rooms.Add(1)
+	g.server.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Str("plugin", g.room.Plugin()).Msg("room created")
+	waiting := g.waiting
+	g.waiting = nil
+	for i := range waiting {
+		g.enter(g.server.now(), &waiting[i])
+	}
+}
+
+func (g *game) join(now time.Duration, m *message) {
+	p := m.peer
+	entry := g.room.Join(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
+		g.decided(p)
+		if err != nil {
+			g.leftBehind(p)
+			return
+		}
+		p.seat = seat
+	})
+	if entry.Pending() {
+		g.undecided(p, entry)
+	}
+}
+
+func (g *game) joiner(p *peer) room.Joiner {
+	return room.Joiner{Sink: sink{p}, UserID: p.token.UserID, Nickname: p.token.Nickname, SessionID: p.token.SessionID}
+}
+
+// leftBehind lets a peer enter another room after it failed to enter this one.
+func (g *game) leftBehind(p *peer) {
+	p.seat = nil
+	p.game.CompareAndSwap(g, nil)
+}
+
+func (g *game) refuse(m *message, err error) {
+	g.leftBehind(m.peer)
+	app.RespondError(m.peer, app.OpOf(&m.request), err)
+}
