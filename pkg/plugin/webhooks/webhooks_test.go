@@ -162,7 +162,7 @@ func expectCode(t *testing.T, what string, r *plugintest.Response, want photon.R
 // common are the members of the test's room that each payload has.
 const common = `"AppVersion":"1.0","AppId":"app-guid"`
 
-// PL-117, PL-118
+// PL-117, PL-118, LB-275
 func TestCreate(t *testing.T) {
 	web := newService(t)
 	s := web.start("PathCreate", "create", "CustomHttpHeaders",
@@ -196,7 +196,7 @@ func TestCreate(t *testing.T) {
 	web.gotNothing()
 }
 
-// PL-122, PL-123
+// PL-122, PL-123, LB-276
 func TestJoin(t *testing.T) {
 	web := newService(t)
 	s := web.start("PathBeforeJoin", "/before?x=1", "PathJoin", "join")
@@ -227,7 +227,7 @@ func playing(s *plugintest.Server) (ann, bob *plugintest.Client) {
 	return ann, bob
 }
 
-// PL-124, PL-126
+// PL-124, PL-126, LB-277
 func TestForwarding(t *testing.T) {
 	web := newService(t)
 	s := web.start("PathEvent", "event", "PathGameProperties", "properties", "PathCreate", "create", "PathClose", "close", "IsPersistent", "true")
@@ -283,7 +283,7 @@ func TestSendSync(t *testing.T) {
 	bob.WaitEvent(2)
 }
 
-// PL-129
+// PL-129, LB-278
 func TestErrorInfo(t *testing.T) {
 	web := newService(t)
 	for _, on := range []string{"true", "false"} {
