@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/auth"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/plugin/host"
@@ -81,9 +82,15 @@ func (s *Server) newGame(k gameKey) *game {
 // enter sends a create or join request to its room.
 func (s *Server) enter(p *peer, r photon.Request) {
 	op := app.OpOf(&r)
-	name, ok, err := r.String(photon.ParamRoomName)
-	if err == nil && (!ok || name == "") {
-		err = photon.Missing(photon.ParamRoomName)
+	name, _, err := r.String(photon.ParamRoomName)
+	if err == nil && name == "" {
+		if r.Code == photon.OpCreateGame {
+			// Clients repeat the name that the master made; who comes with none gets
+			// one here (loadbalancing-operations.md 3.6).
+			name = auth.NewID()
+		} else {
+			err = photon.Missing(photon.ParamRoomName)
+		}
 	}
 	if err == nil && len(name) > maxRoomName {
 		err = photon.BadParam(photon.ParamRoomName, "has %d bytes, at most %d", len(name), maxRoomName)
