@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/auth"
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/room"
@@ -15,9 +16,15 @@ import (
 // enter sends a create or join request to its room.
 func (s *Server) enter(p *peer, r photon.Request) {
 	op := app.OpOf(&r)
-	name, ok, err := r.String(photon.ParamRoomName)
-	if err == nil && (!ok || name == "") {
-		err = photon.Missing(photon.ParamRoomName)
+	name, _, err := r.String(photon.ParamRoomName)
+	if err == nil && name == "" {
+		if r.Code == photon.OpCreateGame {
+			// Clients repeat the name that the master made; who comes with none gets
+			// one here (loadbalancing-operations.md 3.6).
+			name = auth.NewID()
+		} else {
+			err = photon.Missing(photon.ParamRoomName)
+		}
 	}
 	if err == nil && len(name) > maxRoomName {
 		err = photon.BadParam(photon.ParamRoomName, "has %d bytes, at most %d", len(name), maxRoomName)

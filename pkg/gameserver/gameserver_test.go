@@ -217,6 +217,29 @@ func TestCreateNeedsReservation(t *testing.T) {
 	})
 }
 
+// A creation without a name gets one, a join needs one
+// (loadbalancing-operations.md 3.6).
+func TestCreateWithoutName(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.dir.grants = true
+		for _, none := range [][]gpbinary.Param{nil, {name("")}, {photon.Param(photon.ParamRoomName, nil)}} {
+			before := len(b.dir.rooms)
+			if r := b.connect("ann").call(photon.OpCreateGame, none...); r == nil || r.ReturnCode != 0 {
+				t.Errorf("%v: %+v", none, r)
+			}
+			if n := len(b.dir.rooms) - before; n != 1 {
+				t.Errorf("%v: %d rooms more were published", none, n)
+			}
+			if r := b.connect("bob").call(photon.OpJoinGame, none...); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnInvalidOperation {
+				t.Errorf("join %v: %+v", none, r)
+			}
+		}
+		if b.dir.rooms[""] != nil {
+			t.Error("a room has no name")
+		}
+	})
+}
+
 // A reservation is used up by one creation and ends by itself. CL-28, LB-102
 func TestReservationEnds(t *testing.T) {
 	inBubble(t, func(b *bench) {

@@ -43,7 +43,7 @@ func (r *Room) getProperties(a *actor, req *photon.Request) error {
 	if flags&actorPropertiesFlag != 0 {
 		tables := gpbinary.NewHashtable()
 		for _, b := range r.actors {
-			if _, ok := wanted[b.nr]; ok || !some {
+			if _, ok := wanted[b.nr]; (ok || !some) && !b.unborn() {
 				tables.Set(b.nr, selected(r.actorTable(b), actorKeys))
 			}
 		}

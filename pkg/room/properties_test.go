@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/photon"
@@ -511,3 +512,38 @@ func TestPropertiesBetweenProtocols(t *testing.T) {
 }
 
 func frame(json string) string { return fmt.Sprintf("~m~%d~m~~j~%s", len(json)+3, json) }
+
+// holding is a plugin that does not decide about joins.
+type holding struct {
+	Hooks
+	held *Entry
+}
+
+func (h *holding) CreateGame(now time.Duration, e *Entry) { _ = e.Continue(now) }
+func (h *holding) BeforeJoin(now time.Duration, e *Entry) { _ = e.Continue(now) }
+func (h *holding) Join(_ time.Duration, e *Entry)         { h.held = e }
+
+// Nobody learns of an actor before the plugin has let it in, GetProperties or not.
+func TestGetPropertiesOfUndecided(t *testing.T) {
+	eachProtocol(t, func(t *testing.T, p photon.Protocol) {
+		w := newWorld(t, Config{})
+		h := &holding{}
+		w.room.SetHooks(h)
+		ann := w.client(p, "ann").mustCreate(flag(photon.FlagPublishUserID))
+		bob := w.client(p, "bob")
+		w.room.Join(w.now, bob.request(photon.OpJoinGame, nil), bob.joiner(), func(*Seat, error) {})
+		get := func(want string) {
+			t.Helper()
+			if err := ann.do(photon.OpGetProperties, with(photon.ParamProperties, byte(2))); err != nil {
+				t.Fatal(err)
+			}
+			ann.wants("response 251 rc 0 249=" + want)
+		}
+		get(`{1:{253:"ann"}}`)
+		if err := h.held.Continue(w.now); err != nil {
+			t.Fatal(err)
+		}
+		ann.take()
+		get(`{1:{253:"ann"} 2:{253:"bob"}}`)
+	})
+}
