@@ -52,6 +52,7 @@ func newPlugins(cfg *config.Config, log zerolog.Logger) (*plugins, error) {
 		}
 		if c, ok := factory.(plugin.ConfigChecker); ok {
 			if err := c.CheckConfig(plugin.Config(a.Config)); err != nil {
+				p.close()
 				return nil, fmt.Errorf("plugins.apps[%d].config: %w", i, err)
 			}
 		}

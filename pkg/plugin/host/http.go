@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/boson-project/boson/pkg/plugin"
@@ -79,7 +80,8 @@ func (h *Host) do(req *plugin.HTTPRequest, done func(webcall.Response)) {
 	if method == "" {
 		method = http.MethodGet
 	}
-	h.lane.Do(h.ctx, &webcall.Request{Method: method, URL: req.URL, Header: header, Body: req.Body}, done)
+	// The plugin may use its body's memory again while the request waits for its turn.
+	h.lane.Do(h.ctx, &webcall.Request{Method: method, URL: req.URL, Header: header, Body: bytes.Clone(req.Body)}, done)
 }
 
 func response(req *plugin.HTTPRequest, c plugin.Deferrable, r webcall.Response) *plugin.HTTPResponse {

@@ -70,7 +70,7 @@ func TestDeleteCacheOnLeave(t *testing.T) {
 // PL-88: a room that stands still takes only so much. What may be lost is lost;
 // who sends what may not is disconnected, and the others stay.
 func TestFullInbox(t *testing.T) {
-	block := make(chan struct{})
+	block, stands := make(chan struct{}), make(chan struct{})
 	free := sync.OnceFunc(func() { close(block) })
 	defer free()
 	r := &recorder{}
@@ -78,6 +78,7 @@ func TestFullInbox(t *testing.T) {
 	r.raise = func(c *plugin.RaiseEventCall) {
 		if first {
 			first = false
+			close(stands)
 			<-block
 		}
 		_ = c.Continue()
@@ -96,8 +97,8 @@ func TestFullInbox(t *testing.T) {
 	wantOk(t, bob.Join("room"))
 	ann.Raise(1, nil)
 	event := param(photon.ParamEventCode, byte(2))
-	for range 2100 { // what the room took in one go, and what waits behind
-
+	<-stands // only now does all that follows wait behind it
+	for range 1100 {
 		bob.SendUnreliable(photon.OpRaiseEvent, event, param(photon.ParamActorList, []int32{}))
 	}
 	ann.Raise(1, nil)
