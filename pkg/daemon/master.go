@@ -152,18 +152,11 @@ func (n *masterNode) hello() s2s.Hello {
 
 func (n *masterNode) metrics() prometheus.Collector {
 	return admin.NewServerMetrics("ms", n.Server, webRPCGauge(n.rpc),
-		admin.Gauge{Name: "gameservers", Help: "game servers with a link", Read: func() float64 {
-			up := 0
-			for _, s := range n.master.Servers() {
-				if s.Up {
-					up++
-				}
-			}
-			return float64(up)
-		}},
-		admin.Gauge{Name: "masters", Help: "other masters of the region with a link", Read: func() float64 { return float64(n.linkedMasters()) }},
+		admin.Gauge{Name: "gameservers", Help: "game servers with a link", Read: func() float64 { _, up := n.links(); return float64(up) }},
+		admin.Gauge{Name: "masters", Help: "other masters of the region with a link", Read: func() float64 { linked, _ := n.links(); return float64(linked) }},
 		admin.Gauge{Name: "masters_missing", Help: "other masters that count as alive without a link: while there are any, rooms of new names can't be made", Read: func() float64 {
-			return float64(len(n.master.Masters()) - n.linkedMasters())
+			linked, _ := n.links()
+			return float64(len(n.master.Masters()) - linked)
 		}},
 		admin.Gauge{Name: "master_forwards_total", Help: "operations that other masters were asked to decide", Counter: true, Read: func() float64 { return float64(n.master.MasterCounts().Forwarded) }},
 		admin.Gauge{Name: "master_claims_total", Help: "names that other masters were asked to agree to", Counter: true, Read: func() float64 { return float64(n.master.MasterCounts().Claimed) }},

@@ -339,13 +339,19 @@ func (n *masterNode) masterRequest(l *s2s.Link, r *s2s.Request) {
 	}
 }
 
-func (n *masterNode) linkedMasters() (linked int) {
+// links returns how many other masters and game servers this one has links to.
+func (n *masterNode) links() (masters, gameServers int) {
 	for _, m := range n.master.Masters() {
 		if m.Linked {
-			linked++
+			masters++
 		}
 	}
-	return linked
+	for _, g := range n.master.Servers() {
+		if g.Up {
+			gameServers++
+		}
+	}
+	return masters, gameServers
 }
 
 // outOfRotation tells name servers to send no more clients.

@@ -3,7 +3,9 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,6 +83,7 @@ func newRegion(t testing.TB, masters, gameServers int, gossip bool, change func(
 	run(t, daemon.NewNameServer, r.ns)
 	for _, m := range r.masters {
 		m.Cluster.Masters = base.Cluster.Masters
+		m.Admin.Listen = freeAddress(t)
 		r.stop = append(r.stop, run(t, daemon.NewMaster, m))
 	}
 	for i := range gameServers {
@@ -91,17 +94,30 @@ func newRegion(t testing.TB, masters, gameServers int, gossip bool, change func(
 	for i := range r.masters {
 		r.knows(i, masters-1, gameServers)
 	}
+	for i := range r.masters {
+		m := r.on(i, client.TCP, "probe")
+		eventually(r.t, func() bool {
+			return m.ask(photon.OpCreateGame, roomName(fmt.Sprint("probe ", i, time.Now().UnixNano()))).ReturnCode == 0
+		}, fmt.Sprintf("rooms can be made at master %d", i))
+		m.Close()
+	}
 	return r
 }
 
-// knows waits until a master has its links, and rooms can be made there.
+// knows waits until a master has its links. That others have theirs to it is not
+// enough: the ends of a link are not up in the same moment.
 func (r *manyMasters) knows(i, masters, gameServers int) {
 	r.t.Helper()
-	m := r.on(i, client.TCP, "probe")
-	defer m.Close()
+	want := []string{fmt.Sprintf("\nboson_ms_masters %d\n", masters), fmt.Sprintf("\nboson_ms_gameservers %d\n", gameServers)}
 	eventually(r.t, func() bool {
-		return m.ask(photon.OpCreateGame, roomName(fmt.Sprint("probe ", i, time.Now().UnixNano()))).ReturnCode == 0
-	}, fmt.Sprintf("rooms can be made at master %d", i))
+		answer, err := http.Get("http://" + r.masters[i].Admin.Listen + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer func() { _ = answer.Body.Close() }()
+		text, err := io.ReadAll(answer.Body)
+		return err == nil && strings.Contains(string(text), want[0]) && strings.Contains(string(text), want[1])
+	}, fmt.Sprintf("master %d has its links", i))
 }
 
 func (r *manyMasters) address(i int, t client.Transport) string {

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -27,26 +26,6 @@ func separate(t testing.TB) *config.Config {
 	cfg.Cluster.Masters = []string{cfg.Master.S2S}
 	cfg.Master.LostHold = 2 * time.Second
 	return cfg
-}
-
-// freeAddress is a loopback address whose port is free for TCP and UDP now.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		_ = l.Close()
-		if err != nil {
-			continue
-		}
-		_ = u.Close()
-		return l.Addr().String()
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 type maker func(*config.Config, zerolog.Logger) (daemon.Node, error)
