@@ -30,7 +30,8 @@ type Set map[string]string
 
 // Announcement is the operator's wish for one server.
 type Announcement struct {
-	// Host for all transports, a name or an IPv4 address; empty: found per client.
+	// Host for all transports, a name or an IPv4 address; empty: the address that the
+	// server listens on, or if that is all of the machine's, found per client.
 	Host string
 	// IPv6 for clients on IPv6, without brackets; empty: Host.
 	IPv6 string
@@ -38,17 +39,20 @@ type Announcement struct {
 	Override map[transport.Kind]string
 }
 
-// Build makes the Set of a server that listens on these ports.
-func Build(a Announcement, ports map[transport.Kind]uint16) Set {
+// Build makes the Set of a server that listens at these addresses.
+func Build(a Announcement, listens map[transport.Kind]netip.AddrPort) Set {
 	s := Set{}
 	add := func(key string, kind transport.Kind, scheme, host string) {
-		port, listening := ports[kind]
+		at, listening := listens[kind]
 		address := a.Override[kind]
 		if address == "" {
 			if !listening {
 				return
 			}
-			address = net.JoinHostPort(host, strconv.Itoa(int(port)))
+			if host == "" && at.Addr().IsValid() && !at.Addr().IsUnspecified() {
+				host = at.Addr().Unmap().WithZone("").String()
+			}
+			address = net.JoinHostPort(host, strconv.Itoa(int(at.Port())))
 		}
 		if scheme != "" && !strings.Contains(address, "://") {
 			address = scheme + address

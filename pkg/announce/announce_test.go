@@ -7,7 +7,14 @@ import (
 	"github.com/boson-project/boson/pkg/transport"
 )
 
-var ports = map[transport.Kind]uint16{transport.UDP: 5055, transport.TCP: 4530, transport.WebSocket: 9090, transport.SecureWebSocket: 19090}
+// at makes the addresses of a server that listens on one host.
+func at(host string) map[transport.Kind]netip.AddrPort {
+	m := map[transport.Kind]netip.AddrPort{}
+	for kind, port := range map[transport.Kind]uint16{transport.UDP: 5055, transport.TCP: 4530, transport.WebSocket: 9090, transport.SecureWebSocket: 19090} {
+		m[kind] = netip.AddrPortFrom(netip.MustParseAddr(host), port)
+	}
+	return m
+}
 
 // LB-025, LB-026, LB-035, CL-13: the form fits the transport and family.
 func TestAddressesFitTransportAndFamily(t *testing.T) {
@@ -40,7 +47,7 @@ func TestAddressesFitTransportAndFamily(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := Build(tt.a, ports).For(tt.kind, tt.client, tt.server)
+			got, ok := Build(tt.a, at("0.0.0.0")).For(tt.kind, tt.client, tt.server)
 			if !ok || got != tt.want {
 				t.Errorf("got %q, %v, want %q", got, ok, tt.want)
 			}
@@ -48,8 +55,25 @@ func TestAddressesFitTransportAndFamily(t *testing.T) {
 	}
 }
 
+// A server that listens on one address of several is reached at that one only.
+func TestAddressListenedOn(t *testing.T) {
+	client, elsewhere := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("203.0.113.8")
+	for _, tt := range []struct{ listens, host, want string }{
+		{"127.0.0.2", "", "127.0.0.2:5055"},
+		{"198.51.100.7", "", "198.51.100.7:5055"},
+		{"::1", "", "[::1]:5055"},
+		{"::", "", "203.0.113.8:5055"},
+		{"198.51.100.7", "play.example.net", "play.example.net:5055"},
+	} {
+		got, _ := Build(Announcement{Host: tt.host}, at(tt.listens)).For(transport.UDP, client, elsewhere)
+		if got != tt.want {
+			t.Errorf("listening on %s with the host %q: %s, want %s", tt.listens, tt.host, got, tt.want)
+		}
+	}
+}
+
 func TestTransportThatIsOff(t *testing.T) {
-	s := Build(Announcement{Host: "h"}, map[transport.Kind]uint16{transport.UDP: 1})
+	s := Build(Announcement{Host: "h"}, map[transport.Kind]netip.AddrPort{transport.UDP: netip.MustParseAddrPort("0.0.0.0:1")})
 	if a, ok := s.For(transport.WebSocket, netip.MustParseAddr("127.0.0.1"), netip.Addr{}); ok {
 		t.Errorf("got %q for a transport that is off", a)
 	}

@@ -206,7 +206,7 @@ type Endpoints struct {
 
 // Announce is what clients are told to connect to.
 type Announce struct {
-	Host string `yaml:"host" doc:"host name or IPv4 address that clients are sent to; empty: the address of this machine that reaches the client"`
+	Host string `yaml:"host" doc:"host name or IPv4 address that clients are sent to; empty: the address listened on, or where that is every one, that of this machine that reaches the client"`
 	IPv6 string `yaml:"ipv6" doc:"IPv6 address for clients on IPv6; empty: host"`
 	UDP  string `yaml:"udp" doc:"host:port instead of host and the listening port"`
 	TCP  string `yaml:"tcp" doc:"host:port instead of host and the listening port"`

@@ -36,27 +36,28 @@ func joinHost(host, colonPort string) string {
 	return host + colonPort
 }
 
-// configuredPorts are the ports in a configuration, for a server that runs
-// elsewhere.
-func configuredPorts(e config.Endpoints) map[transport.Kind]uint16 {
-	ports := map[transport.Kind]uint16{}
+// configuredAddresses are those in a configuration, for a server that runs
+// elsewhere. A host that is a name counts as none.
+func configuredAddresses(e config.Endpoints) map[transport.Kind]netip.AddrPort {
+	all := map[transport.Kind]netip.AddrPort{}
 	for kind, address := range endpoints(e) {
-		if _, port, err := net.SplitHostPort(address); err == nil {
+		if host, port, err := net.SplitHostPort(address); err == nil {
 			if n, err := strconv.ParseUint(port, 10, 16); err == nil {
-				ports[kind] = uint16(n)
+				ip, _ := netip.ParseAddr(host)
+				all[kind] = netip.AddrPortFrom(ip, uint16(n))
 			}
 		}
 	}
-	return ports
+	return all
 }
 
-// boundPorts are the ports that a running server really listens on.
-func boundPorts(bound []app.Bound) map[transport.Kind]uint16 {
-	ports := map[transport.Kind]uint16{}
+// boundAddresses are those that a running server really listens on.
+func boundAddresses(bound []app.Bound) map[transport.Kind]netip.AddrPort {
+	all := map[transport.Kind]netip.AddrPort{}
 	for _, b := range bound {
-		ports[b.Kind] = b.Addr.Port()
+		all[b.Kind] = b.Addr
 	}
-	return ports
+	return all
 }
 
 func endpoints(e config.Endpoints) map[transport.Kind]string {

@@ -145,7 +145,7 @@ func (n *gameServerNode) Start(context.Context) error {
 	if err := n.Server.Start(); err != nil {
 		return err
 	}
-	n.set = announce.Build(announcement(n.cfg.GameServer.Announce), boundPorts(n.Bound()))
+	n.set = announce.Build(announcement(n.cfg.GameServer.Announce), boundAddresses(n.Bound()))
 	logAddresses(n.log, n.Bound(), n.set)
 	n.running.Go(func() { n.game.Run(n.ctx) })
 	n.running.Go(func() { n.report(n.ctx) })

@@ -137,7 +137,7 @@ func (n *masterNode) Start(context.Context) error {
 		n.running.Wait()
 		return err
 	}
-	n.set = announce.Build(announcement(n.cfg.Master.Announce), boundPorts(n.Bound()))
+	n.set = announce.Build(announcement(n.cfg.Master.Announce), boundAddresses(n.Bound()))
 	logAddresses(n.log, n.Bound(), n.set)
 	n.log.Info().Stringer("s2s", n.s2sAddr).Str("cluster", n.cfg.Cluster.Name).Str("region", n.cfg.Cluster.Region).Msg("listening for game servers")
 	return n.joinMasters(key)

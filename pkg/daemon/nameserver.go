@@ -163,7 +163,7 @@ func staticRegions(cfg *config.Config) (all []nameserver.Region, check []string)
 	if len(cfg.NameServer.Regions) == 0 {
 		return []nameserver.Region{{
 			Code: strings.ToLower(cfg.Cluster.Region), Cluster: cfg.Cluster.Name,
-			Masters: announce.Build(announcement(cfg.Master.Announce), configuredPorts(cfg.Master.Listen)),
+			Masters: announce.Build(announcement(cfg.Master.Announce), configuredAddresses(cfg.Master.Listen)),
 		}}, []string{""}
 	}
 	return listedRegions(cfg)
@@ -178,7 +178,7 @@ func listedRegions(cfg *config.Config) (all []nameserver.Region, check []string)
 		}
 		all = append(all, nameserver.Region{
 			Code: strings.ToLower(r.Region), Cluster: cluster,
-			Masters: announce.Build(announcement(r.Announce), configuredPorts(config.Default().Master.Listen)),
+			Masters: announce.Build(announcement(r.Announce), configuredAddresses(config.Default().Master.Listen)),
 		})
 		check = append(check, r.Check)
 	}

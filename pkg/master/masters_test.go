@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -241,7 +242,7 @@ func (w *world) other(a, b *masterIn) Master {
 func (w *world) asMaster(m *masterIn, g *gameServerIn) GameServer {
 	_, life := m.now()
 	return GameServer{
-		ID: g.id, Addresses: announce.Build(announce.Announcement{Host: "192.0.2.1"}, map[transport.Kind]uint16{transport.TCP: 1}),
+		ID: g.id, Addresses: announce.Build(announce.Announcement{Host: "192.0.2.1"}, map[transport.Kind]netip.AddrPort{transport.TCP: netip.MustParseAddrPort("0.0.0.0:1")}),
 		Reserve: func(_ context.Context, r Reservation) (ReserveResult, error) {
 			time.Sleep(w.delay(5 * time.Millisecond))
 			w.mu.Lock()

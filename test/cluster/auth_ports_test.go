@@ -53,11 +53,11 @@ func TestAlternativePorts(t *testing.T) {
 	ok(ask(t, game, photon.OpAuthenticate, token(created)))
 	ok(ask(t, game, photon.OpCreateGame, photon.Params{roomName("r")}))
 
-	_, port, _ := net.SplitHostPort(alt["ms"])
+	host, port, _ := net.SplitHostPort(alt["ms"])
 	n, _ := strconv.Atoi(port)
 	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
 	defer cancel()
-	if _, err := client.PingRegion(ctx, "127.0.0.1", n); err != nil {
+	if _, err := client.PingRegion(ctx, host, n); err != nil {
 		t.Error(err)
 	}
 }
@@ -66,6 +66,10 @@ func TestAlternativePorts(t *testing.T) {
 // ones are settings of their own (27000 to 27002 instead of 5058, 5055, 5056,
 // for one). LB-025
 func TestPortsByConfiguration(t *testing.T) {
+	everywhere := func(t *testing.T) string { // "localhost" may be one of several
+		_, port, _ := net.SplitHostPort(freeAddress(t))
+		return ":" + port
+	}
 	announced := func(listen string) string {
 		_, port, err := net.SplitHostPort(listen)
 		if err != nil {
@@ -77,7 +81,8 @@ func TestPortsByConfiguration(t *testing.T) {
 	up := Start(t, func(c *config.Config) {
 		c.NameServer.Listen.UDP = freeAddress(t)
 		for _, e := range []*config.Endpoints{&c.Master.Listen, &c.GameServer.Listen} {
-			e.UDP, e.TCP, e.WS = freeAddress(t), freeAddress(t), freeAddress(t)
+			// On all addresses, as those with another name have to.
+			e.UDP, e.TCP, e.WS = everywhere(t), everywhere(t), everywhere(t)
 		}
 		master, game = c.Master.Listen, c.GameServer.Listen
 		c.Master.Announce = config.Announce{UDP: announced(master.UDP), TCP: announced(master.TCP), WS: announced(master.WS)}
