@@ -104,7 +104,7 @@ func (g *Gate) again(op app.Op, data *gpbinary.Dictionary) {
 }
 
 // Succeed ends an authentication well: operations may come. False: the peer is
-// gone meanwhile.
+// gone meanwhile, or Revoke was called.
 func (g *Gate) Succeed() bool {
 	if !g.state.CompareAndSwap(stateAuthenticating, stateAuthenticated) {
 		return false
@@ -134,10 +134,18 @@ func (g *Gate) refuse(op app.Op, err error) {
 	}
 }
 
-// Revoke takes a success back: what was found out later speaks against it.
+// Revoke takes a success back: what was found out later speaks against it. It may
+// come before Succeed, which is false then.
 func (g *Gate) Revoke(op app.Op, err error) {
-	if g.state.CompareAndSwap(stateAuthenticated, stateRevoked) {
-		g.refuse(op, err)
+	for {
+		state := g.state.Load()
+		if state != stateAuthenticating && state != stateAuthenticated {
+			return
+		}
+		if g.state.CompareAndSwap(state, stateRevoked) {
+			g.refuse(op, err)
+			return
+		}
 	}
 }
 
