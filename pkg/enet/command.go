@@ -6,7 +6,8 @@ import (
 )
 
 // command is one outgoing command, queued or in flight. Its message is shared
-// and never copied until it is written into a datagram.
+// and never copied until it is written into a datagram. Unreliable messages have a
+// leaner form, see waiting.
 type command struct {
 	next, prev *command
 	msg        []byte // message, part of a message, or body of a control command
@@ -15,7 +16,7 @@ type command struct {
 	wait       time.Duration // until the next resend, doubles
 
 	sequence uint32
-	number   uint32 // unreliable or unsequenced number; start sequence of a fragment
+	number   uint32 // start sequence of a fragment
 	order    uint32 // of the call within the channel
 
 	fragments uint32
@@ -33,14 +34,10 @@ type command struct {
 
 // bodyOffset is the size of a command of kind k before its message.
 func (k commandType) bodyOffset() int {
-	switch k {
-	case typeUnreliable, typeUnsequenced:
-		return unreliableSize
-	case typeFragment, typeFragmentUnsequenced:
+	if k == typeFragment || k == typeFragmentUnsequenced {
 		return fragmentHeader
-	default:
-		return commandSize
 	}
+	return commandSize
 }
 
 // size is the length of the whole command in bytes.
@@ -55,10 +52,7 @@ func (cmd *command) put(b []byte) int {
 		kind: cmd.kind, channel: cmd.channel, flags: cmd.flags, reserved: cmd.reserved,
 		length: uint32(n + len(cmd.msg)), sequence: cmd.sequence,
 	})
-	switch n {
-	case unreliableSize:
-		binary.BigEndian.PutUint32(b[12:], cmd.number)
-	case fragmentHeader:
+	if n == fragmentHeader {
 		binary.BigEndian.PutUint32(b[12:], cmd.number)
 		binary.BigEndian.PutUint32(b[16:], cmd.fragments)
 		binary.BigEndian.PutUint32(b[20:], cmd.fragment)

@@ -53,10 +53,12 @@ type Config struct {
 	// Stats counts over all connections that share this Config.
 	Stats Stats
 
-	shared  int // bytes that all connections keep of commands that came too early
-	free    *command
-	freeLen int
-	ackBufs [][]ack
+	shared     int // bytes that all connections keep of commands that came too early
+	free       *command
+	freeLen    int
+	freeChunks *chunk
+	freeChunkN int
+	ackBufs    [][]ack
 }
 
 // Stats are counters of a loop. They only grow.

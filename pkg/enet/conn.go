@@ -279,10 +279,10 @@ func (c *Conn) pushControl(kind commandType, flags, reserved byte, body []byte) 
 
 // channel is one ordered stream, made when it is first used.
 type channel struct {
-	reliable        queue // types 6, 8, 14 and 15, not yet sent
-	unreliable      queue // types 7 and 11, not yet sent
-	sent            queue // types 6 and 8 in flight
-	sentUnsequenced queue // types 14 and 15 in flight
+	reliable        queue        // types 6, 8, 14 and 15, not yet sent
+	unreliable      waitingQueue // types 7 and 11, not yet sent
+	sent            queue        // types 6 and 8 in flight
+	sentUnsequenced queue        // types 14 and 15 in flight
 
 	order    uint32 // of the last Send
 	outRel   uint32 // last sequence given to types 6 and 8

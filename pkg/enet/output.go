@@ -75,7 +75,18 @@ func (c *Conn) putCommands(now time.Duration, buf []byte, n, count int) (int, in
 		return n, count
 	}
 	for count < maxCommands {
-		q, cmd := c.pick()
+		ch, cmd, unreliable := c.pick()
+		if unreliable != nil {
+			size := unreliable.size()
+			if n+size > len(buf) {
+				break
+			}
+			n += unreliable.put(buf[n:], ch.number)
+			count++
+			c.rateBytes += size
+			c.popWaiting(ch, size)
+			continue
+		}
 		if cmd == nil || n+cmd.size() > len(buf) {
 			break
 		}
@@ -83,13 +94,12 @@ func (c *Conn) putCommands(now time.Duration, buf []byte, n, count int) (int, in
 		n += size
 		count++
 		c.rateBytes += size
-		c.unqueue(q, cmd)
-		switch ch := c.channels[cmd.channel]; {
-		case !cmd.reliable():
-			c.cfg.release(cmd)
-		case cmd.flags&flagUnsequenced != 0:
+		ch.reliable.remove(cmd)
+		c.queued--
+		c.queuedBytes -= size
+		if cmd.flags&flagUnsequenced != 0 {
 			c.markSent(now, &ch.sentUnsequenced, cmd)
-		default:
+		} else {
 			c.markSent(now, &ch.sent, cmd)
 		}
 	}
@@ -164,8 +174,8 @@ func (c *Conn) sendable(now time.Duration) bool {
 	if c.state != Connected && c.state != Draining {
 		return false
 	}
-	_, cmd := c.pick()
-	return cmd != nil
+	ch, _, _ := c.pick()
+	return ch != nil
 }
 
 // advance lets time pass.
@@ -302,7 +312,7 @@ func (c *Conn) Deadline() time.Duration {
 	if c.rateUsedUp() {
 		return min(d, c.rateAt+rateWindow)
 	}
-	if _, cmd := c.pick(); cmd != nil {
+	if ch, _, _ := c.pick(); ch != nil {
 		return 0
 	}
 	return d

@@ -42,24 +42,37 @@ func (c *Conn) Send(msg []byte, d photon.Delivery) error {
 		c.cfg.Stats.DroppedUnreliable++
 		return nil
 	}
+	if !reliable {
+		c.wait(ch, msg, size, unsequenced)
+		return nil
+	}
 	cmd := c.cfg.newCommand()
 	cmd.msg, cmd.channel, cmd.reserved = msg, d.Channel, reservedByte
-	switch {
-	case reliable && unsequenced:
+	if unsequenced {
 		ch.outUnseq++
 		cmd.kind, cmd.flags, cmd.sequence = typeReliableUnsequenced, flagReliable|flagUnsequenced, ch.outUnseq
-	case reliable:
+	} else {
 		ch.outRel++
 		cmd.kind, cmd.flags, cmd.sequence = typeReliable, flagReliable, ch.outRel
-	case unsequenced:
-		c.unseqOut++
-		cmd.kind, cmd.flags, cmd.number = typeUnsequenced, flagUnsequenced, c.unseqOut
-	default:
-		ch.outUnrel++
-		cmd.kind, cmd.sequence, cmd.number = typeUnreliable, ch.outRel, ch.outUnrel
 	}
 	c.enqueue(ch, cmd)
 	return nil
+}
+
+// wait queues an unreliable message, which is a command of so many bytes.
+func (c *Conn) wait(ch *channel, msg []byte, size int, unsequenced bool) {
+	ch.order++
+	w := ch.unreliable.push(c.cfg)
+	w.msg, w.order = msg, ch.order
+	if unsequenced {
+		c.unseqOut++
+		w.kind, w.sequence, w.number = typeUnsequenced, 0, c.unseqOut
+	} else {
+		ch.outUnrel++
+		w.kind, w.sequence, w.number = typeUnreliable, ch.outRel, ch.outUnrel
+	}
+	c.queued++
+	c.queuedBytes += size
 }
 
 func (c *Conn) fragmentSize() int { return int(c.mtu) - fragmentReserve }
@@ -93,11 +106,7 @@ func (c *Conn) sendFragments(number byte, msg []byte, unsequenced bool) error {
 func (c *Conn) enqueue(ch *channel, cmd *command) {
 	ch.order++
 	cmd.order = ch.order
-	if cmd.reliable() {
-		ch.reliable.push(cmd)
-	} else {
-		ch.unreliable.push(cmd)
-	}
+	ch.reliable.push(cmd)
 	c.queued++
 	c.queuedBytes += cmd.size()
 }
@@ -111,14 +120,14 @@ func (c *Conn) fits(size int) bool {
 // the oldest unreliable messages: of the channel for an unreliable one, of every
 // channel for a reliable one.
 func (c *Conn) makeRoom(ch *channel, size int, reliable bool) bool {
-	for ch.unreliable.head != nil && !c.fits(size) {
+	for ch.unreliable.first() != nil && !c.fits(size) {
 		c.dropUnreliable(ch)
 	}
 	if !reliable || c.fits(size) {
 		return c.fits(size)
 	}
 	for _, other := range c.channels {
-		for other != nil && other.unreliable.head != nil && !c.fits(size) {
+		for other != nil && other.unreliable.first() != nil && !c.fits(size) {
 			c.dropUnreliable(other)
 		}
 	}
@@ -126,16 +135,15 @@ func (c *Conn) makeRoom(ch *channel, size int, reliable bool) bool {
 }
 
 func (c *Conn) dropUnreliable(ch *channel) {
-	cmd := ch.unreliable.head
-	c.unqueue(&ch.unreliable, cmd)
-	c.cfg.release(cmd)
+	c.popWaiting(ch, ch.unreliable.first().size())
 	c.cfg.Stats.DroppedUnreliable++
 }
 
-func (c *Conn) unqueue(q *queue, cmd *command) {
-	q.remove(cmd)
+// popWaiting takes the first unreliable message out, a command of so many bytes.
+func (c *Conn) popWaiting(ch *channel, size int) {
+	ch.unreliable.pop(c.cfg)
 	c.queued--
-	c.queuedBytes -= cmd.size()
+	c.queuedBytes -= size
 }
 
 // rateWindow is how often the transmit rate is checked (wire.md 14).
@@ -146,32 +154,33 @@ func (c *Conn) rateUsedUp() bool {
 	return c.cfg.TransmitRate > 0 && c.rateBytes >= c.cfg.TransmitRate/int(time.Second/rateWindow)
 }
 
-// pick returns the queued command that must leave next and its queue, or nil
-// when none may: lower channels first, within a channel in order of the calls.
-// An unsequenced unreliable command may pass reliable ones that wait for the
-// window. What is unreliable and above the transmit rate is dropped.
-func (c *Conn) pick() (*queue, *command) {
+// pick returns what must leave next, the first of a channel's queues: a reliable
+// command, an unreliable message, or neither when none may. Lower channels go
+// first, within a channel it is the order of the calls. An unsequenced unreliable
+// message may pass reliable ones that wait for the window. What is unreliable and
+// above the transmit rate is dropped.
+func (c *Conn) pick() (*channel, *command, *waiting) {
 	if c.queued == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	limited := c.rateUsedUp()
 	for _, ch := range c.channels {
 		if ch == nil {
 			continue
 		}
-		for limited && ch.unreliable.head != nil {
+		for limited && ch.unreliable.first() != nil {
 			c.dropUnreliable(ch)
 		}
-		r, u := ch.reliable.head, ch.unreliable.head
+		r, u := ch.reliable.head, ch.unreliable.first()
 		open := r != nil && !limited && c.windowOpen(ch, r)
 		if u != nil && (r == nil || before(u.order, r.order) || !open && u.kind == typeUnsequenced) {
-			return &ch.unreliable, u
+			return ch, nil, u
 		}
 		if open {
-			return &ch.reliable, r
+			return ch, r, nil
 		}
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // windowOpen tells whether one more reliable command may be in flight.
