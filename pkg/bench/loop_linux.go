@@ -26,9 +26,11 @@ type loop struct {
 	now    func() time.Duration
 	epoll  int
 	// dial makes a player's connection; it may block.
-	dial  func(context.Context, *loopPlayer) error
-	done  chan struct{} // ends run
-	ended chan struct{}
+	dial func(context.Context, *loopPlayer) error
+	// gathers: the connections know when things came, so that reading can wait.
+	gathers bool
+	done    chan struct{} // ends run
+	ended   chan struct{}
 
 	mu       sync.Mutex
 	entering []*loopPlayer
@@ -38,6 +40,9 @@ type loop struct {
 
 	// The loop's own.
 	players []*loopPlayer
+	joining int           // players on their way into a room
+	zero    int64         // the run's start by the system's clock, as of this turn
+	cameAt  time.Duration // when what is being read came
 	swept   time.Duration
 	sweptAt int // the player that the next sweep begins with
 	event   []byte
@@ -63,6 +68,9 @@ const (
 	// sweepMost of them: many idle players must not keep the loop busy.
 	sweepInterval = 5 * time.Millisecond
 	sweepMost     = 2048
+	// gatherTime is how long datagrams may wait to be read together, where the
+	// kernel notes when they came.
+	gatherTime = time.Millisecond
 )
 
 // loopPlayer is one connection of the loop.
@@ -95,7 +103,7 @@ func newLoop(o *Options, c *counts, now func() time.Duration) (driver, error) {
 		done: make(chan struct{}), ended: make(chan struct{}), played: make(chan error, 1),
 	}
 	if o.Transport == client.UDP {
-		l.dial = newUDPDialer(o)
+		l.dial, l.gathers = newUDPDialer(o), true
 	} else {
 		l.dial = newStreamDialer()
 	}
@@ -174,10 +182,15 @@ func (l *loop) run() {
 			l.sweep(now)
 		}
 		if wait > 0 {
+			ready := poll
+			if l.gathers && l.joining == 0 && sched != nil {
+				ready, wait = nil, min(wait, gatherTime)
+			}
 			ts := unix.NsecToTimespec(int64(wait))
-			_, _ = unix.Ppoll(poll, &ts, nil)
+			_, _ = unix.Ppoll(ready, &ts, nil)
 		}
 		n, _ := unix.EpollWait(l.epoll, events, 0)
+		l.zero = time.Now().UnixNano() - int64(l.now())
 		for i := range max(n, 0) {
 			l.read(l.players[events[i].Fd])
 		}
@@ -198,6 +211,7 @@ func (l *loop) start(u *loopPlayer) {
 	// The epoll's data is the index, not the descriptor.
 	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(len(l.players))}
 	l.players = append(l.players, u)
+	l.joining++
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, u.fd, &event); err != nil {
 		u.check(err)
 		return
@@ -211,7 +225,9 @@ func (l *loop) read(u *loopPlayer) {
 		return
 	}
 	l.counts.mu.Lock()
-	err := u.wire.read(l.now())
+	now := l.now()
+	l.cameAt = now
+	err := u.wire.read(now)
 	l.counts.mu.Unlock()
 	u.check(err)
 }
@@ -227,6 +243,9 @@ func (u *loopPlayer) check(err error) {
 		return
 	}
 	u.dead = true
+	if u.step < inRoom {
+		u.loop.joining--
+	}
 	_ = unix.Close(u.fd)
 	err = fmt.Errorf("player %s: %w", u.player.user, err)
 	select {
@@ -260,7 +279,7 @@ func (u *loopPlayer) receive(msg []byte) error {
 	switch photon.MessageType(msg[1]) {
 	case photon.TypeEvent:
 		if photon.EventCode(msg[2]) == eventCode {
-			u.loop.counts.receive(u.player.pairs, msg, u.loop.now())
+			u.loop.counts.receive(u.player.pairs, msg, u.loop.cameAt)
 		}
 	case photon.TypeInitResponse:
 		return u.request(awaitInit, photon.OpAuthenticate, u.ticket.auth)
@@ -287,7 +306,7 @@ func (u *loopPlayer) receiveJSON(msg []byte) error {
 	switch m.Kind {
 	case gpjson.Event:
 		if photon.EventCode(m.Code) == eventCode {
-			u.loop.counts.receive(u.player.pairs, payload, u.loop.now())
+			u.loop.counts.receive(u.player.pairs, payload, u.loop.cameAt)
 		}
 	case gpjson.Response:
 		if m.ReturnCode != 0 {
@@ -307,7 +326,10 @@ func (u *loopPlayer) response(op photon.OpCode, err error) error {
 	case photon.OpAuthenticate:
 		return u.request(awaitAuth, photon.OpJoinGame, u.ticket.join)
 	case photon.OpJoinGame:
-		u.step = inRoom
+		if u.step < inRoom {
+			u.step = inRoom
+			u.loop.joining--
+		}
 		select {
 		case u.joined <- nil:
 		default:

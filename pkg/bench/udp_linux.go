@@ -19,26 +19,14 @@ import (
 // udpShared is what the UDP connections of one loop share.
 type udpShared struct {
 	cfg  *enet.Config
-	bufs [recvBatch][2048]byte
-	msgs [recvBatch]mmsghdr
-	vecs [recvBatch]unix.Iovec
+	in   *Datagrams
 	out  [enet.MaxMTU]byte
 	slab photon.Slab
 }
 
-// mmsghdr is the kernel's struct of that name.
-type mmsghdr struct {
-	header unix.Msghdr
-	n      uint32
-}
-
-const (
-	// recvBatch datagrams are read from a socket at once.
-	recvBatch = 16
-	// loopAckDelay is how long the loop's connections keep acknowledgements for
-	// company: official clients send theirs at every service call, 10 to 50 ms.
-	loopAckDelay = 10 * time.Millisecond
-)
+// loopAckDelay is how long the loop's connections keep acknowledgements for
+// company: official clients send theirs at every service call, 10 to 50 ms.
+const loopAckDelay = 10 * time.Millisecond
 
 // udpWire is one UDP connection of the loop.
 type udpWire struct {
@@ -49,14 +37,8 @@ type udpWire struct {
 }
 
 func newUDPDialer(o *Options) func(context.Context, *loopPlayer) error {
-	s := &udpShared{cfg: enet.ClientConfig()}
+	s := &udpShared{cfg: enet.ClientConfig(), in: NewDatagrams()}
 	s.cfg.AckDelay = loopAckDelay
-	for i := range s.msgs {
-		s.vecs[i].Base = &s.bufs[i][0]
-		s.vecs[i].SetLen(len(s.bufs[i]))
-		s.msgs[i].header.Iov = &s.vecs[i]
-		s.msgs[i].header.SetIovlen(1)
-	}
 	return func(_ context.Context, u *loopPlayer) error {
 		addr, err := net.ResolveUDPAddr("udp", u.ticket.address)
 		if err != nil {
@@ -79,6 +61,7 @@ func connectedSocket(addr *net.UDPAddr, from netip.Addr) (int, error) {
 		return -1, err
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20)
+	PrepareSocket(fd)
 	if from.Is4() && family == unix.AF_INET {
 		// The port is chosen by connect, which can use one for many addresses.
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
@@ -105,15 +88,18 @@ func (w *udpWire) begin(now time.Duration) error {
 
 // read implements wire.
 func (w *udpWire) read(now time.Duration) error {
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(w.u.fd), uintptr(unsafe.Pointer(&w.msgs[0])), recvBatch, unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
-		return nil // nothing there, or an ICMP message: the time-out decides
-	}
+	n := w.in.Read(w.u.fd)
 	in := udpReceiver{w: w}
-	for i := range int(n) {
-		err := w.conn.Input(now, w.bufs[i][:w.msgs[i].n], &in)
-		if errors.Is(err, enet.ErrProtocol) || errors.Is(err, enet.ErrMessageTooBig) {
-			return err
+	for i := range n {
+		data, size, wall := w.in.Message(i)
+		w.u.loop.cameAt = Arrival(wall, w.u.loop.zero, now)
+		for len(data) > 0 {
+			datagram := data[:min(size, len(data))]
+			data = data[len(datagram):]
+			err := w.conn.Input(now, datagram, &in)
+			if errors.Is(err, enet.ErrProtocol) || errors.Is(err, enet.ErrMessageTooBig) {
+				return err
+			}
 		}
 	}
 	if in.err != nil {

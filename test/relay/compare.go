@@ -44,7 +44,7 @@ var trials = []trial{
 	{name: "limit/64x8 ws", server: "boson", shape: shape{64, 8, 64}, rate: 200, transport: client.WebSocket, reliable: true},
 	{name: "limit/64x8 tcp", server: "boson", shape: shape{64, 8, 64}, rate: 200, transport: client.TCP, reliable: true},
 	{name: "limit/8x64 plain", server: "plain", shape: shape{8, 64, 64}, rate: 9},
-	{name: "limit/8x64 udp", server: "boson", shape: shape{8, 64, 64}, rate: 80},
+	{name: "limit/8x64 udp", server: "boson", shape: shape{8, 64, 64}, rate: 140},
 	{name: "limit/8x64 ws", server: "boson", shape: shape{8, 64, 64}, rate: 50, transport: client.WebSocket, reliable: true},
 	{name: "limit/64x8 200 bytes plain", server: "plain", shape: shape{64, 8, 200}, rate: 70},
 	{name: "limit/64x8 200 bytes udp", server: "boson", shape: shape{64, 8, 200}, rate: 250},

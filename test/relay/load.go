@@ -12,13 +12,15 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/boson-project/boson/pkg/bench"
 )
 
 // header is sender and number (4 each) and the due time (8).
 const header = 16
 
 // load is the shape of "boson bench" for the plain relay: an open loop, one
-// goroutine, a socket per player.
+// goroutine, a socket per player, times of arrival by the kernel.
 func load(args []string) error {
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	to := f.String("to", "127.0.0.1:7000", "the relay")
@@ -76,6 +78,7 @@ func runLoad(o loadOptions) (res loadResult, err error) {
 		}
 		defer unix.Close(fds[i])
 		_ = unix.SetsockoptInt(fds[i], unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20)
+		bench.PrepareSocket(fds[i])
 		if err := unix.Connect(fds[i], &unix.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}); err != nil {
 			return res, err
 		}
@@ -89,20 +92,11 @@ func runLoad(o loadOptions) (res loadResult, err error) {
 			return res, err
 		}
 	}
-	var msgs [16]mmsghdr
-	var vecs [16]unix.Iovec
-	var bufs [16][datagramSize]byte
-	for i := range msgs {
-		vecs[i].Base = &bufs[i][0]
-		vecs[i].SetLen(datagramSize)
-		msgs[i].header.Iov = &vecs[i]
-		msgs[i].header.SetIovlen(1)
-	}
+	in := bench.NewDatagrams()
 	latency := hdrhistogram.New(1000, int64(time.Minute), 2)
 	var sent, arrived, measured int64
 	event := make([]byte, max(o.size, header))
 	events := make([]unix.EpollEvent, 256)
-	poll := []unix.PollFd{{Fd: int32(epoll), Events: unix.POLLIN}}
 	period := float64(time.Second) / o.rate / float64(count)
 	start, cpu := time.Now(), ownCPU()
 	end := o.warmup + o.duration
@@ -126,22 +120,24 @@ func runLoad(o loadOptions) (res loadResult, err error) {
 		}
 		if wait > 0 {
 			ts := unix.NsecToTimespec(int64(wait))
-			_, _ = unix.Ppoll(poll, &ts, nil)
+			_, _ = unix.Ppoll(nil, &ts, nil)
 		}
 		n, _ := unix.EpollWait(epoll, events, 0)
+		zero := time.Now().UnixNano() - int64(time.Since(start))
 		for i := range max(n, 0) {
-			got, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(events[i].Fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
-			if errno != 0 {
-				continue
-			}
-			now := time.Since(start)
-			for j := range int(got) {
-				arrived++
-				if now < o.warmup || now >= end {
-					continue
+			got := in.Read(int(events[i].Fd))
+			read := time.Since(start)
+			for j := range got {
+				data, size, wall := in.Message(j)
+				at := bench.Arrival(wall, zero, read)
+				for ; len(data) > 0; data = data[min(size, len(data)):] {
+					arrived++
+					if at < o.warmup || at >= end {
+						continue
+					}
+					measured++
+					_ = latency.RecordValue(int64(max(at-time.Duration(binary.BigEndian.Uint64(data[8:])), 0)))
 				}
-				measured++
-				_ = latency.RecordValue(int64(max(now-time.Duration(binary.BigEndian.Uint64(bufs[j][8:])), 0)))
 			}
 		}
 	}
