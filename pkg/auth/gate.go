@@ -104,10 +104,10 @@ func (g *Gate) again(op app.Op, data *gpbinary.Dictionary) {
 }
 
 // Succeed ends an authentication well: operations may come. False: the peer is
-// gone meanwhile, or Revoke was called.
+// gone meanwhile, or Revoke was called. It may be called more than once.
 func (g *Gate) Succeed() bool {
 	if !g.state.CompareAndSwap(stateAuthenticating, stateAuthenticated) {
-		return false
+		return g.Authenticated()
 	}
 	if t := g.timer.Swap(nil); t != nil {
 		t.Stop()

@@ -46,7 +46,7 @@ func TestRevoke(t *testing.T) {
 			}
 		},
 		"after": func(t *testing.T, g *gated) {
-			if !g.Succeed() {
+			if !g.Succeed() || !g.Succeed() {
 				t.Error("no success")
 			}
 			g.Revoke(op, full)

@@ -151,10 +151,10 @@ func (p *peer) Closed(transport.Reason) {
 // leave takes a peer out of its application.
 func (p *peer) leave() {
 	p.server.post(p.appKey, func(a *application, now time.Time) {
-		p.gone = true
-		if p.app == nil {
+		if p.gone = true; p.app == nil {
 			return
 		}
+		p.app = nil
 		p.waiting = nil
 		delete(a.peers, p)
 		delete(a.slots[p.slot], p)
@@ -250,6 +250,10 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 			p.gate.Revoke(op, app.Fail(photon.ReturnMaxCcuReached, "the application has as many players as it may"))
 			return
 		}
+	}
+	// Before the answer: the client's next operation may come at once.
+	if !p.gate.Succeed() {
+		return
 	}
 	p.app = a
 	a.peers[p] = struct{}{}
