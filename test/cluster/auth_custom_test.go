@@ -458,8 +458,9 @@ func TestAuthSlowService(t *testing.T) {
 	up := Start(t, func(c *config.Config) {
 		c.Apps.Auth.Providers = []config.AuthProvider{{Type: 0, URL: slow.URL}}
 	})
+	whole := t
 	places(t, func(t *testing.T, direct bool) {
-		gone, stays := dial(t, up, Forms[1], direct), dial(t, up, Forms[1], direct)
+		gone, stays := dial(t, up, Forms[1], direct), dial(whole, up, Forms[1], direct)
 		for _, p := range []*client.Peer{gone, stays} {
 			if err := p.Send(photon.OpAuthenticate, loginParams(direct, custom(0, "", nil)), client.SendReliable); err != nil {
 				t.Fatal(err)
