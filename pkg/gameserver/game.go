@@ -208,6 +208,7 @@ func (g *game) settle() {
 			return
 		}
 		g.end()
+		g.uncount()
 		return
 	}
 	if g.room.Done() {
@@ -216,10 +217,9 @@ func (g *game) settle() {
 		}
 		g.end()
 		if g.counted {
-			s.rooms.Add(-1)
-			s.opt.Directory.Remove(g.key.app, g.key.name)
 			s.log.Debug().Str("app", appName(g.key.app)).Str("room", g.key.name).Msg("room closed")
 		}
+		g.uncount()
 		waiting := g.waiting
 		g.waiting = nil
 		for i := range waiting {
@@ -252,10 +252,17 @@ func (g *game) end() {
 	if s.games[g.key] == g {
 		delete(s.games, g.key)
 	}
-	if len(s.games) == 0 && s.empty != nil {
-		close(s.empty)
-		s.empty = nil
+}
+
+// uncount tells masters of the room's end, after end.
+func (g *game) uncount() {
+	s := g.server
+	if g.counted {
+		g.counted = false
+		s.opt.Directory.Remove(g.key.app, g.key.name)
+		s.rooms.Add(-1)
 	}
+	s.checkEmpty()
 }
 
 // afterEnd handles what was under way to a room when it ended: a join must not
@@ -287,6 +294,7 @@ func (g *game) crash(x any) {
 	if !g.ended {
 		g.end() // first: whoever comes now finds the name free
 	}
+	g.uncount()
 	for p := range g.entering {
 		g.decided(p)
 		g.leftBehind(p)
@@ -299,10 +307,6 @@ func (g *game) crash(x any) {
 	}
 	if r := g.room; r != nil {
 		g.room = nil
-		if g.counted {
-			g.server.rooms.Add(-1)
-			g.server.opt.Directory.Remove(g.key.app, g.key.name)
-		}
 		// What crashed may be too broken even to be closed.
 		defer func() {
 			if x := recover(); x != nil {

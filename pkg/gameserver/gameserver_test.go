@@ -57,6 +57,7 @@ type directory struct {
 	grants bool
 	asked  int
 	bug    string // Upsert of this room panics
+	slow   time.Duration
 }
 
 func (d *directory) Upsert(r *lobby.Record) {
@@ -68,6 +69,7 @@ func (d *directory) Upsert(r *lobby.Record) {
 	d.rooms[r.Name] = r
 }
 func (d *directory) Remove(_, name string) {
+	time.Sleep(d.slow)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.rooms, name)
@@ -317,9 +319,11 @@ func TestEnterAndLeave(t *testing.T) {
 	})
 }
 
-// Draining takes no new rooms; joins go on, and Drain ends with the last room. CL-42
+// Draining takes no new rooms; joins go on, and Drain ends with the last room, of
+// whose end masters have been told then. CL-42
 func TestDrain(t *testing.T) {
 	inBubble(t, func(b *bench) {
+		b.dir.slow = time.Second
 		b.reserve("r")
 		ann, bob := b.connect("ann"), b.connect("bob")
 		ann.call(photon.OpCreateGame, name("r"))
@@ -339,9 +343,13 @@ func TestDrain(t *testing.T) {
 		default:
 		}
 		bob.r.Closed(transport.ReasonClientDisconnect)
-		synctest.Wait()
 		if err := <-drained; err != nil {
 			t.Error(err)
+		}
+		b.dir.mu.Lock()
+		defer b.dir.mu.Unlock()
+		if len(b.dir.rooms) != 0 || b.server.Stats().Rooms != 0 {
+			t.Errorf("drained, and masters know %d rooms, operators %d", len(b.dir.rooms), b.server.Stats().Rooms)
 		}
 	})
 }

@@ -227,7 +227,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	s.SetDraining(true)
 	for {
 		s.mu.Lock()
-		if len(s.games) == 0 {
+		if s.isEmpty() {
 			s.mu.Unlock()
 			return nil
 		}
@@ -241,6 +241,20 @@ func (s *Server) Drain(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// isEmpty: there is no room, and masters have been told of the end of all. s.mu
+// is held.
+func (s *Server) isEmpty() bool { return len(s.games) == 0 && s.rooms.Load() == 0 }
+
+// checkEmpty ends Drain. A game that has ended calls it last.
+func (s *Server) checkEmpty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isEmpty() && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
 	}
 }
 
