@@ -65,6 +65,7 @@ const (
 type Gossip struct {
 	list  *memberlist.Memberlist
 	view  *view
+	addr  string // of this server's gossip
 	seeds []string
 	port  int
 
@@ -122,6 +123,7 @@ func NewGossip(c GossipConfig) (*Gossip, error) {
 	if g.list, err = memberlist.Create(m); err != nil {
 		return nil, fmt.Errorf("cluster: gossip: %w", err)
 	}
+	g.addr = g.list.LocalNode().Address()
 	return g, nil
 }
 
@@ -131,7 +133,7 @@ func isLoopback(host string) bool {
 }
 
 // Addr is the address at which others reach this server's gossip.
-func (g *Gossip) Addr() string { return g.list.LocalNode().Address() }
+func (g *Gossip) Addr() string { return g.addr }
 
 // Self is this server as the others see it. It may be called from any goroutine,
 // as Nodes and SetState.
@@ -242,10 +244,9 @@ func (g *Gossip) rejoin(ctx context.Context) {
 
 // missingSeeds returns the addresses of the seeds that are not those of live servers.
 func (g *Gossip) missingSeeds(ctx context.Context) []string {
-	known := make(map[string]bool)
-	for _, n := range g.list.Members() {
-		known[n.Address()] = true
-	}
+	// Memberlist's own list has pointers into what it changes meanwhile.
+	known := g.view.addresses()
+	known[g.addr] = true
 	var missing []string
 	for _, s := range g.seeds {
 		host, port := splitSeed(s, g.port)
@@ -330,7 +331,7 @@ func (d *delegate) NotifyLeave(peer *memberlist.Node) {
 func (d *delegate) set(peer *memberlist.Node) {
 	if n, err := parseMeta(peer.Name, peer.Meta); err == nil && n.ID != (*Gossip)(d).Self().ID {
 		n.S2S = reachable(n.S2S, peer.Addr)
-		d.view.set(n)
+		d.view.set(n, peer.Address())
 	}
 }
 

@@ -50,18 +50,19 @@ func sortNodes(nodes []Node) {
 type view struct {
 	mu    sync.Mutex // guards all fields below
 	live  map[string]Node
+	at    map[string]string // addresses of the gossip of those in live
 	told  map[string]Node
 	left  map[string]bool // said goodbye, of those in told and not in live
 	ready chan struct{}   // capacity 1: something changed
 }
 
 func newView() *view {
-	return &view{live: make(map[string]Node), told: make(map[string]Node), left: make(map[string]bool), ready: make(chan struct{}, 1)}
+	return &view{live: make(map[string]Node), at: make(map[string]string), told: make(map[string]Node), left: make(map[string]bool), ready: make(chan struct{}, 1)}
 }
 
-func (v *view) set(n Node) {
+func (v *view) set(n Node, gossip string) {
 	v.mu.Lock()
-	v.live[n.ID] = n
+	v.live[n.ID], v.at[n.ID] = n, gossip
 	delete(v.left, n.ID)
 	v.mu.Unlock()
 	v.wake()
@@ -73,6 +74,7 @@ func (v *view) remove(id string) {
 		v.left[id] = true
 	}
 	delete(v.live, id)
+	delete(v.at, id)
 	v.mu.Unlock()
 	v.wake()
 }
@@ -89,6 +91,17 @@ func (v *view) nodes() []Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return slices.Collect(maps.Values(v.live))
+}
+
+// addresses returns a new set of the addresses of the live servers' gossip.
+func (v *view) addresses() map[string]bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	out := make(map[string]bool, len(v.at)+1)
+	for _, a := range v.at {
+		out[a] = true
+	}
+	return out
 }
 
 // changes returns what the owner does not know yet, by id, and counts it as told.
