@@ -3,7 +3,9 @@ package gameserver
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -55,6 +57,7 @@ type directory struct {
 	mu     sync.Mutex
 	rooms  map[string]*lobby.Record
 	grants bool
+	taken  bool // if it doesn't: the name is another server's
 	asked  int
 	bug    string // Upsert of this room panics
 }
@@ -72,12 +75,18 @@ func (d *directory) Remove(_, name string) {
 	defer d.mu.Unlock()
 	delete(d.rooms, name)
 }
-func (d *directory) RequestPlacement(_, _ string, done func(bool)) {
+func (d *directory) RequestPlacement(_, _ string, done func(Reserve)) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.asked++
-	granted := d.grants
-	d.mu.Unlock()
-	go done(granted)
+	answer := Refused
+	switch {
+	case d.grants:
+		answer = Reserved
+	case d.taken:
+		answer = Exists
+	}
+	go done(answer)
 }
 
 // bench is a game server without sockets, inside a synctest bubble.
@@ -193,7 +202,7 @@ func inBubble(t *testing.T, fn func(b *bench)) {
 func TestCreateNeedsReservation(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		c := b.connect("ann")
-		if r := c.call(photon.OpCreateGame, name("r")); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameDoesNotExist {
+		if r := c.call(photon.OpCreateGame, name("r")); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnServerFull {
 			t.Errorf("without reservation: %+v", r)
 		}
 		if b.dir.asked != 1 {
@@ -201,6 +210,14 @@ func TestCreateNeedsReservation(t *testing.T) {
 		}
 		if b.server.Stats().Rooms != 0 {
 			t.Error("a room came to be")
+		}
+		b.dir.taken = true
+		if r := c.call(photon.OpCreateGame, name("r")); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameIDAlreadyExists {
+			t.Errorf("the room is on another server: %+v", r)
+		}
+		createOrJoin := photon.Param(photon.ParamJoinMode, byte(photon.CreateIfNotExists))
+		if r := c.call(photon.OpJoinGame, name("r"), createOrJoin); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameDoesNotExist {
+			t.Errorf("join or create, the room is on another server: %+v", r)
 		}
 		b.reserve("r")
 		if r := c.call(photon.OpCreateGame, name("r")); r == nil || r.ReturnCode != 0 {
@@ -244,7 +261,7 @@ func TestCreateWithoutName(t *testing.T) {
 func TestReservationEnds(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		b.reserve("r")
-		if r, _ := b.server.ReserveRoom(appKey, "r", lobby.ID{}, [16]byte{2}, time.Second); r != AlreadyHere {
+		if r, _ := b.server.ReserveRoom(appKey, "r", lobby.ID{}, [16]byte{2}, time.Second); r != Exists {
 			t.Errorf("second placement of a reserved name: %v", r)
 		}
 		b.reserve("r") // the same placement renews
@@ -283,6 +300,80 @@ func TestJoinWaitsForCreator(t *testing.T) {
 		}
 		if r := carl.call(photon.OpRaiseEvent, photon.Param(photon.ParamEventCode, byte(1))); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnOperationNotAllowedInCurrentState {
 			t.Errorf("event outside a room: %+v", r) // LB-231
+		}
+	})
+}
+
+// responses takes the codes and return codes of all responses, in their order.
+func (c *testClient) responses() (all []string) {
+	c.b.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, msg := range c.sent {
+		if photon.MessageType(msg[1]) != photon.TypeResponse {
+			continue
+		}
+		r, _, err := gpbinary.DecodeResponse(gpbinary.V18, msg[2:])
+		if err != nil {
+			c.b.t.Fatal(err)
+		}
+		all = append(all, fmt.Sprint(r.Code, " ", r.ReturnCode))
+	}
+	c.sent = nil
+	return all
+}
+
+// LB-007: what a client asks while its entry is not decided is answered behind it. A
+// second attempt to enter comes too late if the first one succeeds, and counts if not.
+func TestAnswersBehindEntry(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		ask := func(c *testClient) {
+			t.Helper()
+			c.responses()
+			c.send(photon.OpJoinGame, name("r"))
+			c.send(photon.OpCreateGame, name("second"))
+			c.send(photon.OpSetProperties)
+			c.send(photon.OpServerSettings)
+			c.send(photon.OpJoinGame, name("third"))
+			if got := c.responses(); got != nil {
+				t.Errorf("before the entry is decided: %q", got)
+			}
+		}
+		wants := func(c *testClient, want ...string) {
+			t.Helper()
+			if got := c.responses(); !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		b.reserve("r")
+		ann, bob := b.connect("ann"), b.connect("bob")
+		ask(bob)
+		ann.call(photon.OpCreateGame, name("r"))
+		wants(bob, "226 0", "227 32750", "252 -3", "218 0", "226 32750")
+
+		ann.call(photon.OpLeave)
+		bob.call(photon.OpLeave)
+		b.reserve("r")
+		b.reserve("second")
+		ask(bob)
+		time.Sleep(creatorWait)
+		synctest.Wait()
+		wants(bob, "226 32758", "227 0", "252 -3", "218 0", "226 32750")
+
+		// What is asked in a room that was entered late goes there.
+		if r := bob.call(photon.OpLeave); r == nil || r.ReturnCode != 0 {
+			t.Errorf("leave: %+v", r)
+		}
+		b.reserve("r")
+		ask(bob)
+		for range maxHeld {
+			bob.send(photon.OpServerSettings)
+		}
+		if bob.closed() == 0 {
+			time.Sleep(time.Minute)
+		}
+		if bob.closed() == 0 {
+			t.Error("a client may ask without end before its entry is decided")
 		}
 	})
 }
