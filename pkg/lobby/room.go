@@ -106,6 +106,7 @@ func (r *room) effective() (rec *Record, server string, s state) {
 // update brings lists, indexes, counts and users up to date with what is known
 // of a room, and ends it when nothing is.
 func (a *App) update(now time.Time, r *room) {
+	defer a.tell(r, r.users)
 	rec, server, s := r.effective()
 	if rec == nil {
 		a.erase(now, r)

@@ -118,7 +118,7 @@ func Session(id [16]byte) uint64 { return binary.BigEndian.Uint64(id[:]) }
 
 // Seated says that a user is active in some room by another session than this. It
 // may be one that has ended a moment ago, of a client that came by a new login:
-// whoever asks for such a user should wait a little.
+// whoever asks for such a user should wait a little, see AwaitUser.
 func (a *App) Seated(id string, session uint64) bool {
 	u := a.users[id]
 	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool {
@@ -141,7 +141,7 @@ func (r *room) activeBy(user string, session uint64) bool {
 func (r *room) waitsFor(user string) bool { return slices.Contains(r.rec.InactiveUsers, user) }
 
 // Ending says that a room is about to end, or may have ended without a master's
-// knowing: nobody but this user is in it, or was sent to create it.
+// knowing: nobody but this user is in it, or was sent to create it. See AwaitRoom.
 func (a *App) Ending(id, name string) bool {
 	r := a.rooms[name]
 	switch {

@@ -202,3 +202,34 @@ func TestSessions(t *testing.T) {
 		}
 	}
 }
+
+// Who waits for word of a user or a room is told once of the first thing that
+// changes, and not at all when that was called off.
+func TestAwait(t *testing.T) {
+	f := newFixture(t, Config{})
+	put := func(users ...string) {
+		f.put(with(visible("a"), func(r *Record) { r.Users, r.Players = users, int32(len(users)) }))
+	}
+	put("u", "v")
+	told := ""
+	listen := func(what string) func() { return func() { told += what + " " } }
+	f.AwaitUser("u", listen("u"))
+	f.AwaitUser("u", listen("u"))
+	f.AwaitUser("w", listen("w"))
+	f.AwaitRoom("a", listen("a"))
+	f.AwaitRoom("b", listen("b"))
+	f.AwaitRoom("a", listen("never"))()
+	f.put(visible("c"))
+	want(t, "word of another room", told, "")
+	put("v")
+	want(t, "a user left", told, "a u u ")
+	put("v", "w")
+	f.remove("a")
+	want(t, "told once, and one who came after", told, "a u u w ")
+	m, _ := f.create(CreateRequest{User: "x", Name: "b"})
+	want(t, "created", told, "a u u w b ")
+	f.AwaitRoom("b", listen("b"))
+	f.Release(f.now, m.Room, m.Reservation)
+	want(t, "released", told, "a u u w b b ")
+	want(t, "left", len(f.awaits), 0)
+}

@@ -102,14 +102,14 @@ func readRoomRequest(r *photon.Request, options photon.ParamCode) (q roomRequest
 // joinGame for the word that it has left one.
 func (s *Server) createGame(p *request, r *photon.Request) {
 	q, ok := p.named(r)
-	if !ok || s.settle(p, r, endTime, p.app.lobby.Ending(p.token.UserID, q.name)) {
+	if !ok || s.settleRoom(p, r, q.name) {
 		return
 	}
 	p.ask(r, q).decide(p.now)
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
-	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
+	if s.settleUser(p, r) {
 		return
 	}
 	if q, ok := p.named(r); ok {
@@ -140,7 +140,7 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
-	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
+	if s.settleUser(p, r) {
 		return
 	}
 	q, random, err := readRandomRequest(r)
