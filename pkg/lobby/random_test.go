@@ -79,6 +79,9 @@ func TestRandomFilter(t *testing.T) {
 	put("double", 7, table("map", float64(1), "list", []int32{1, 2}))
 	put("300", 300, table("map", int32(2), "mode", "x"))
 	put("int", 4, table("map", int32(1), "mode", "x", "on", true, int32(7), "by number"))
+	f.put(with(visible("by JavaScript"), func(r *Record) {
+		r.Properties, r.ByValue = table("level", int32(7), "speed", 1.5, "own", byte(1)), []string{"level", "speed"}
+	}))
 	for _, c := range []struct {
 		what    string
 		filter  *gpbinary.Hashtable
@@ -91,6 +94,9 @@ func TestRandomFilter(t *testing.T) {
 		{"byte", table("map", byte(1)), false, "byte"},
 		{"number from JSON", table("map", int32(1)), true, "byte"},
 		{"zero of another type from JSON", table("zero", int32(0)), true, "text"},
+		{"written by JSON, byte", table("level", byte(7), "own", byte(1)), false, "by JavaScript"},
+		{"written by JSON, float", table("speed", float32(1.5)), false, "by JavaScript"},
+		{"written by another", table("level", int32(7), "own", int32(1)), false, none},
 		{"fraction from JSON", table("map", 1.5), true, none},
 		{"no such value", table("map", int32(3)), false, none},
 		{"two properties", table("mode", "x", "map", int32(2)), false, "300"},
