@@ -48,6 +48,10 @@ func (s *Server) enter(p *peer, r photon.Request) bool {
 		p.Respond(op, photon.ReturnServerFull, "the room can't keep up", nil)
 		return false
 	}
+	if !p.gate.Authenticated() {
+		// It was closed meanwhile, when it may have been in no room that could hear of it.
+		g.fiber.PostAlways(message{kind: disconnected, peer: p, reason: transport.ReasonConnectionLost})
+	}
 	return true
 }
 

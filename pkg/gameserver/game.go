@@ -144,6 +144,10 @@ func (g *game) pause() {
 // entry.
 func (g *game) disconnected(now time.Duration, m *message) {
 	p := m.peer
+	if next := p.game.Load(); next != nil && next != g {
+		next.fiber.PostAlways(*m) // it has gone on to another room meanwhile
+		return
+	}
 	if p.entry != nil {
 		p.entry.Abort()
 		g.forget(p)

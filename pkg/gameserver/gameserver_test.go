@@ -30,6 +30,8 @@ type session struct {
 	mu   sync.Mutex
 	sent [][]byte
 	over transport.Reason
+	// onSend is called with each message, if set.
+	onSend func(msg []byte)
 }
 
 func (s *session) ID() uint64            { return 1 }
@@ -37,8 +39,11 @@ func (s *session) Info() *transport.Info { return &s.info }
 func (s *session) RTT() time.Duration    { return 0 }
 func (s *session) Send(msg []byte, _ photon.Delivery) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.sent = append(s.sent, msg)
+	s.mu.Unlock()
+	if s.onSend != nil {
+		s.onSend(msg)
+	}
 }
 func (s *session) Close(r transport.Reason) {
 	s.mu.Lock()
@@ -374,6 +379,31 @@ func TestAnswersBehindEntry(t *testing.T) {
 		}
 		if bob.closed() == 0 {
 			t.Error("a client may ask without end before its entry is decided")
+		}
+	})
+}
+
+// A client that is gone before its second attempt to enter counts is not in the room
+// of that.
+func TestGoneBetweenTwoEntries(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.reserve("r")
+		b.reserve("second")
+		ann, bob := b.connect("ann"), b.connect("bob")
+		bob.onSend = func(msg []byte) {
+			if photon.MessageType(msg[1]) == photon.TypeResponse && photon.OpCode(msg[2]) == photon.OpJoinGame {
+				bob.r.Closed(transport.ReasonTimeout) // "r" will hear of it, which has let him go by then
+			}
+		}
+		bob.send(photon.OpJoinGame, name("r"))
+		bob.send(photon.OpCreateGame, name("second"))
+		closed := gpbinary.NewHashtable(gpbinary.Pair{Key: photon.PropIsOpen, Value: false})
+		ann.send(photon.OpCreateGame, name("r"), photon.Param(photon.ParamGameProperties, closed))
+		if r := bob.response(photon.OpJoinGame); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameClosed {
+			t.Errorf("first attempt: %+v", r)
+		}
+		if s := b.server.Stats(); s.Rooms != 1 || s.Peers != 1 {
+			t.Errorf("a client that is gone has a room: %+v", s)
 		}
 	})
 }
