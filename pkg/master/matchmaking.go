@@ -192,12 +192,26 @@ func (s *Server) sendTo(p *peer, op app.Op, room, address string) {
 }
 
 type findFriends struct {
-	Users   []string `photon:"1"`
-	Options int32    `photon:"2,optional"`
+	Users   any   `photon:"1"`
+	Options int32 `photon:"2,optional"`
 }
 
+// findFriends takes nulls among the users, which are nobody
+// (loadbalancing-matchmaking.md 6.2).
 func (s *Server) findFriends(p *request, op app.Op, req *findFriends) {
-	online, rooms, err := p.app.lobby.FindFriends(p.now, req.Users, photon.FindFriendsOptions(req.Options))
+	if list, ok := req.Users.(gpbinary.ObjectArray); ok {
+		for i, v := range list {
+			if v == nil {
+				list[i] = ""
+			}
+		}
+	}
+	users, ok := photon.AsStrings(req.Users)
+	if !ok {
+		app.RespondError(p, op, photon.BadParam(photon.ParamFindFriendsUsers, "is not a string array"))
+		return
+	}
+	online, rooms, err := p.app.lobby.FindFriends(p.now, users, photon.FindFriendsOptions(req.Options))
 	if err != nil {
 		respondError(p, op, err)
 		return
