@@ -333,7 +333,17 @@ func TestRandomSQL(t *testing.T) {
 	put("c", "c0", int32(1), "C1", "Map3")              // no column
 	put("d", "C0", "text", "C2", 1.5, "C3", true)       // wrong types
 	put("e", "C0", byte(7), "C9", int16(-3), "C10", 10) // all integers
+	js := func(byValue ...string) {
+		f.put(with(visible("js"), func(r *Record) {
+			r.Lobby, r.Properties, r.ByValue = id, table("C4", float64(1<<40), "C5", 1.5, "C6", float64(3)), byValue
+		}))
+	}
+	js()
+	want(t, "a binary client's floats", f.chosen(RandomRequest{Lobby: id, SQL: "C4 IS NOT NULL OR C5 IS NOT NULL"}), none)
+	js("C4", "C5")
 	for _, c := range []struct{ sql, want string }{
+		{"C4 = 1099511627776", "js"}, // a JavaScript client's time
+		{"C4 > 1099511627775 AND C5 IS NULL AND C6 IS NULL", "js"},
 		{"", "a"},
 		{"C0 BETWEEN 345 AND 475 AND C1 = 'Map2'", "a"},
 		{`C0 > 345 AND C0 < 475 AND (C1 = 'Map2' OR C1 = "Map3")`, "a"},

@@ -149,9 +149,9 @@ func (a *App) update(now time.Time, r *room) {
 	}
 	if l.id.Type == SQL {
 		row := r.columns
-		if row == nil || !sameProperties || wasLive != (s == live) {
+		if row == nil || !sameProperties || !slices.Equal(old.ByValue, rec.ByValue) || wasLive != (s == live) {
 			row = new(sqlfilter.Row)
-			l.fillColumns(row, rec.Properties, s == live)
+			l.fillColumns(row, rec, s == live)
 		}
 		l.setColumns(r, row, c == open)
 	}
