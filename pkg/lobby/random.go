@@ -271,7 +271,7 @@ func (s *search) matches(r *room) bool {
 		return false
 	}
 	for i := range s.seats {
-		if s.seats[i].room == r && (r.state != live || r.waitsFor(s.user) || r.activeBy(s.user, s.session)) {
+		if s.seats[i].room == r && (r.state != live || r.lone() || r.waitsFor(s.user) || r.activeBy(s.user, s.session)) {
 			return false
 		}
 	}

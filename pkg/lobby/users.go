@@ -126,6 +126,17 @@ func (a *App) Seated(id string, session uint64) bool {
 	})
 }
 
+// Lone says that a user is the only active player of some room. If this is a client
+// that has just come from there, the room may have ended: random joins do not lead
+// there, and who wants one should wait a little, see AwaitUser.
+func (a *App) Lone(id string) bool {
+	u := a.users[id]
+	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool { return s.active > 0 && s.room.lone() })
+}
+
+// lone says that a room has one active player.
+func (r *room) lone() bool { return r.rec != nil && r.rec.Players-r.rec.Inactive == 1 }
+
 // activeBy says whether a user is active in a room by another session than this.
 func (r *room) activeBy(user string, session uint64) bool {
 	inactive := slices.Contains(r.rec.InactiveUsers, user)

@@ -175,8 +175,8 @@ func TestGameList(t *testing.T) {
 func TestSessions(t *testing.T) {
 	f := newFixture(t, Config{})
 	f.put(with(visible("a"), func(r *Record) {
-		r.CheckUser, r.Users, r.Sessions, r.InactiveUsers = true, []string{"u", "idle"}, []uint64{5, 6}, []string{"idle"}
-		r.Players, r.Inactive = 2, 1
+		r.CheckUser, r.Users, r.Sessions, r.InactiveUsers = true, []string{"u", "idle", "v"}, []uint64{5, 6, 7}, []string{"idle"}
+		r.Players, r.Inactive = 3, 1
 	}))
 	for _, c := range []struct {
 		user    string
@@ -191,6 +191,17 @@ func TestSessions(t *testing.T) {
 		}
 		want(t, c.user, f.chosen(RandomRequest{User: c.user, Session: c.session}), c.chosen)
 	}
+	// A room that may have ended with its only player.
+	f.put(with(visible("a"), func(r *Record) {
+		r.Users, r.Sessions, r.InactiveUsers, r.Players, r.Inactive = []string{"u", "idle"}, []uint64{5, 6}, []string{"idle"}, 2, 1
+	}))
+	for user, lone := range map[string]bool{"u": true, "idle": false, "other": false} {
+		if f.Lone(user) != lone {
+			t.Errorf("%s: lone %v", user, !lone)
+		}
+	}
+	want(t, "lone", f.chosen(RandomRequest{User: "u", Session: 5}), none)
+	want(t, "another", f.chosen(RandomRequest{User: "other", Session: 5}), "a")
 	// Its only player has left, or its creator has come back before the room was told of.
 	f.put(with(visible("b"), func(r *Record) { r.Users, r.Players = []string{"u"}, 1 }))
 	f.create(CreateRequest{User: "maker", Name: "c"})

@@ -109,7 +109,7 @@ func (s *Server) createGame(p *request, r *photon.Request) {
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
-	if s.settleUser(p, r) {
+	if s.settleUser(p, r, p.seated()) {
 		return
 	}
 	if q, ok := p.named(r); ok {
@@ -140,7 +140,7 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
-	if s.settleUser(p, r) {
+	if s.settleUser(p, r, p.seated() || p.app.lobby.Lone(p.token.UserID)) {
 		return
 	}
 	q, random, err := readRandomRequest(r)

@@ -162,9 +162,13 @@ func (p *peer) stopSettling() {
 }
 
 // settleUser is settle for an operation that hangs on the user's place in a room.
-func (s *Server) settleUser(p *request, r *photon.Request) bool {
-	l, user := p.app.lobby, p.token.UserID
-	return s.settle(p, r, settleTime, l.Seated(user, lobby.Session(p.token.SessionID)), func(fn func()) func() { return l.AwaitUser(user, fn) })
+func (s *Server) settleUser(p *request, r *photon.Request, unsure bool) bool {
+	return s.settle(p, r, settleTime, unsure, func(fn func()) func() { return p.app.lobby.AwaitUser(p.token.UserID, fn) })
+}
+
+// seated says that the client's user is in a room by another session.
+func (p *request) seated() bool {
+	return p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))
 }
 
 // settleRoom is settle for one that hangs on the end of a room.

@@ -19,6 +19,8 @@ func TestWaitForWordOfLeave(t *testing.T) {
 		name string
 		op   photon.OpCode
 		room string
+		// session of the client; that of the one in the room is 1.
+		session byte
 		// word is what the game server tells last; before that comes word of other
 		// matters, which decides nothing.
 		word  func(b *bench)
@@ -26,18 +28,20 @@ func TestWaitForWordOfLeave(t *testing.T) {
 		told  string
 		alone string
 	}{
-		{"join", photon.OpJoinGame, "r", func(b *bench) { b.room("r", "ann", 1, empty) }, settleTime, "226 0", "226 32746"},
-		{"join after the end", photon.OpJoinGame, "r", func(b *bench) { b.server.Remove("gs", testApp, "r") }, settleTime, "226 32758", "226 32746"},
-		{"random", photon.OpJoinRandomGame, "", func(b *bench) { b.room("r", "ann", 1, empty) }, settleTime, "225 0", "225 32760"},
-		{"the same session", photon.OpJoinGame, "r", func(b *bench) { b.room("r", "ann", 2, nil) }, settleTime, "226 0", "226 32746"},
-		{"create", photon.OpCreateGame, "r", func(b *bench) { b.server.Remove("gs", testApp, "r") }, endTime, "227 0", "227 32766"},
-		{"create, lives on", photon.OpCreateGame, "r", func(b *bench) {
+		{"join", photon.OpJoinGame, "r", 2, func(b *bench) { b.room("r", "ann", 1, empty) }, settleTime, "226 0", "226 32746"},
+		{"join after the end", photon.OpJoinGame, "r", 2, func(b *bench) { b.server.Remove("gs", testApp, "r") }, settleTime, "226 32758", "226 32746"},
+		{"random", photon.OpJoinRandomGame, "", 2, func(b *bench) { b.room("r", "ann", 1, empty) }, settleTime, "225 0", "225 32760"},
+		{"random, from this room", photon.OpJoinRandomGame, "", 1, func(b *bench) { b.room("r", "ann", 1, empty) }, settleTime, "225 0", "225 32760"},
+		{"random, from a room that ended", photon.OpJoinRandomGame, "", 1, func(b *bench) { b.server.Remove("gs", testApp, "r") }, settleTime, "225 0", "225 32760"},
+		{"the same session", photon.OpJoinGame, "r", 2, func(b *bench) { b.room("r", "ann", 2, nil) }, settleTime, "226 0", "226 32746"},
+		{"create", photon.OpCreateGame, "r", 2, func(b *bench) { b.server.Remove("gs", testApp, "r") }, endTime, "227 0", "227 32766"},
+		{"create, lives on", photon.OpCreateGame, "r", 2, func(b *bench) {
 			b.room("r", "ann", 1, func(r *lobby.Record) { r.Users[0] = "bob" })
 		}, endTime, "227 32766", "227 32766"},
 	} {
 		ask := func(b *bench) *player {
 			b.room("r", "ann", 1, nil)
-			p := b.connect("ann", 2)
+			p := b.connect("ann", tt.session)
 			p.send(tt.op, roomName(tt.room))
 			p.send(photon.OpLeaveLobby)
 			p.wants("at once")
