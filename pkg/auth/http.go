@@ -159,17 +159,18 @@ func (p *httpProvider) query(params string) (string, error) {
 }
 
 // parseVerdict reads the answer's JSON object (loadbalancing-auth.md 3.3).
-// Package json matches the names of members without case.
+// Package json matches the names of members without case. Services that give user
+// ids as numbers, or begin with the mark of UTF-8, have always got through.
 func parseVerdict(body []byte) (*Verdict, error) {
 	var answer struct {
 		ResultCode *json.Number
-		Message    string
-		UserID     string `json:"UserId"`
-		Nickname   string
+		Message    looseText
+		UserID     looseText `json:"UserId"`
+		Nickname   looseText
 		AuthCookie json.RawMessage
 		Data       json.RawMessage
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &answer); err != nil {
 		return nil, fmt.Errorf("authentication service: %w", err)
 	}
 	if answer.ResultCode == nil {
@@ -179,7 +180,7 @@ func parseVerdict(body []byte) (*Verdict, error) {
 	if err != nil {
 		return nil, errors.New("authentication service: ResultCode is not a whole number")
 	}
-	v := &Verdict{Code: int(code), Message: answer.Message, UserID: answer.UserID, Nickname: answer.Nickname}
+	v := &Verdict{Code: int(code), Message: string(answer.Message), UserID: string(answer.UserID), Nickname: string(answer.Nickname)}
 	if present(answer.AuthCookie) {
 		var cookie bytes.Buffer
 		if answer.AuthCookie[0] != '{' || json.Compact(&cookie, answer.AuthCookie) != nil {

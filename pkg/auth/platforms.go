@@ -297,7 +297,8 @@ func newEpic(s Settings) (Provider, error) {
 	})
 }
 
-// looseText is a JSON string or number: Facebook's ids have been both.
+// looseText is a JSON string, number or null: ids have been both, at Facebook and
+// elsewhere.
 type looseText string
 
 // UnmarshalJSON implements json.Unmarshaler.

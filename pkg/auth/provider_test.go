@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -198,6 +199,30 @@ func TestRules(t *testing.T) {
 	}
 	if !a.AllowsRegion("plain", "us") || !a.AllowsRegion("strict", "eu") || a.AllowsRegion("strict", "us") {
 		t.Error("regions")
+	}
+}
+
+// What services in the field answer beside the description: ids as numbers, nulls,
+// numbers as texts, a byte order mark.
+func TestVerdictForms(t *testing.T) {
+	for _, tt := range []struct{ body, want string }{
+		{`{"ResultCode":1,"UserId":12345678901234567,"Nickname":7,"Message":null}`, `1 "" "12345678901234567" "7"`},
+		{`{"ResultCode":"1","UserId":null,"Nickname":null,"Data":null,"AuthCookie":null}`, `1 "" "" ""`},
+		{"\ufeff" + `{"resultCode":2,"message":"no"}`, `2 "no" "" ""`},
+		{`{"ResultCode":-3,"Message":5,"UserId":""}`, `-3 "5" "" ""`},
+		{`{"ResultCode":1,"UserId":{"id":1}}`, ""},
+		{`{"ResultCode":1,"UserId":true}`, ""},
+		{`{"ResultCode":1.5}`, ""},
+		{`{"UserId":"u"}`, ""},
+		{`{"ResultCode":1,"AuthCookie":[1]}`, ""},
+	} {
+		got := ""
+		if v, err := parseVerdict([]byte(tt.body)); err == nil {
+			got = fmt.Sprintf("%d %q %q %q", v.Code, v.Message, v.UserID, v.Nickname)
+		}
+		if got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.body, got, tt.want)
+		}
 	}
 }
 

@@ -111,7 +111,7 @@ const placementTimeout = 500 * time.Millisecond
 
 // RequestPlacement implements gameserver.Directory. Any master may answer; the
 // name's owner has the least to ask of others.
-func (n *gameServerNode) RequestPlacement(appKey, name string, done func(bool)) {
+func (n *gameServerNode) RequestPlacement(appKey, name string, done func(gameserver.Reserve)) {
 	n.mu.Lock()
 	links, ids := map[string]*s2s.Link{}, make([]string, 0, len(n.masters))
 	for _, m := range n.masters {
@@ -123,7 +123,7 @@ func (n *gameServerNode) RequestPlacement(appKey, name string, done func(bool)) 
 	n.mu.Unlock()
 	link := links[cluster.Owner(ids, s2s.RoomKey(appKey, name))]
 	if link == nil {
-		done(false)
+		done(gameserver.Refused)
 		return
 	}
 	n.running.Go(func() {
@@ -135,7 +135,16 @@ func (n *gameServerNode) RequestPlacement(appKey, name string, done func(bool)) 
 		case <-ctx.Done():
 		}
 		resp, err := link.Request(ctx, s2s.OpRequestPlacement, s2s.PlacementParams(appKey, name))
-		done(err == nil && resp.ReturnCode == s2s.ReserveOk)
+		switch {
+		case err != nil:
+			done(gameserver.Refused)
+		case resp.ReturnCode == s2s.ReserveOk:
+			done(gameserver.Reserved)
+		case resp.ReturnCode == s2s.ReserveExists:
+			done(gameserver.Exists)
+		default:
+			done(gameserver.Refused)
+		}
 	})
 }
 

@@ -289,12 +289,8 @@ func (n *masterNode) linkRequest(l *s2s.Link, r *s2s.Request) {
 		_ = r.Reply(s2s.ReturnUnknown, err.Error(), nil)
 		return
 	}
-	n.master.RequestPlacement(l.Peer().ID, appKey, name, func(granted bool) {
-		rc := s2s.ReserveRefused
-		if granted {
-			rc = s2s.ReserveOk
-		}
-		_ = r.Reply(rc, "", nil) // a link that is down has no use for it
+	n.master.RequestPlacement(l.Peer().ID, appKey, name, func(answer master.ReserveResult) {
+		_ = r.Reply(int16(answer), "", nil) // a link that is down has no use for it
 	})
 }
 

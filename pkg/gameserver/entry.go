@@ -8,13 +8,14 @@ import (
 	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/room"
+	"github.com/boson-project/boson/pkg/transport"
 )
 
 // This file is the way into a room: which one a request is for, who may create it,
 // and who waits for whom.
 
-// enter sends a create or join request to its room.
-func (s *Server) enter(p *peer, r photon.Request) {
+// enter sends a create or join request to its room. False: it was refused.
+func (s *Server) enter(p *peer, r photon.Request) bool {
 	op := app.OpOf(&r)
 	name, _, err := r.String(photon.ParamRoomName)
 	if err == nil && name == "" {
@@ -31,7 +32,7 @@ func (s *Server) enter(p *peer, r photon.Request) {
 	}
 	if err != nil {
 		app.RespondError(p, op, err)
-		return
+		return false
 	}
 	k := gameKey{p.appKey, name}
 	s.mu.Lock()
@@ -45,7 +46,13 @@ func (s *Server) enter(p *peer, r photon.Request) {
 	if !g.fiber.Post(message{kind: enter, peer: p, request: r}) {
 		p.game.Store(nil)
 		p.Respond(op, photon.ReturnServerFull, "the room can't keep up", nil)
+		return false
 	}
+	if !p.gate.Authenticated() {
+		// It was closed meanwhile, when it may have been in no room that could hear of it.
+		g.fiber.PostAlways(message{kind: disconnected, peer: p, reason: transport.ReasonConnectionLost})
+	}
+	return true
 }
 
 // maxRoomName is the longest room name in bytes (loadbalancing.md 10).
@@ -87,8 +94,8 @@ func (g *game) enter(now time.Duration, m *message) {
 		// just ended, or the announcement has run out. Ask.
 		if len(g.waiting) == 0 {
 			key := g.key
-			g.server.opt.Directory.RequestPlacement(key.app, key.name, func(granted bool) {
-				g.fiber.PostAlways(message{kind: placed, granted: granted})
+			g.server.opt.Directory.RequestPlacement(key.app, key.name, func(answer Reserve) {
+				g.fiber.PostAlways(message{kind: placed, answer: answer})
 			})
 		}
 		g.wait(now, m, creatorWait)
@@ -145,8 +152,8 @@ func (g *game) placed(now time.Duration, m *message) {
 	if g.room != nil || len(g.waiting) == 0 {
 		return
 	}
-	if !m.granted || g.server.draining.Load() {
-		g.refuseWaiting()
+	if m.answer != Reserved || g.server.draining.Load() {
+		g.refuseWaiting(m.answer)
 		return
 	}
 	first := g.waiting[0]
@@ -154,11 +161,23 @@ func (g *game) placed(now time.Duration, m *message) {
 	g.create(now, &first)
 }
 
-func (g *game) refuseWaiting() {
-	for i := range g.waiting {
-		g.refuse(&g.waiting[i], app.Fail(photon.ReturnGameDoesNotExist, "room does not exist"))
-	}
+// refuseWaiting turns those away who wait for a room that will not be here. why is
+// what a master said of the name, or would have: who wants to create hears it,
+// everybody else that there is no such room here.
+func (g *game) refuseWaiting(why Reserve) {
+	waiting := g.waiting
 	g.waiting = nil
+	for i := range waiting {
+		err := app.Fail(photon.ReturnGameDoesNotExist, "room does not exist")
+		switch {
+		case waiting[i].request.Code != photon.OpCreateGame:
+		case why == Exists:
+			err = app.Fail(photon.ReturnGameIDAlreadyExists, "a room with this name exists on another server")
+		default:
+			err = app.Fail(photon.ReturnServerFull, "no master lets this server create the room now")
+		}
+		g.refuse(&waiting[i], err)
+	}
 }
 
 func (g *game) create(now time.Duration, m *message) {
@@ -177,14 +196,11 @@ func (g *game) create(now time.Duration, m *message) {
 	g.room = r
 	p := m.peer
 	entry := r.Create(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
-		g.decided(p)
+		g.decided(p, seat) // the room has answered
 		if err != nil {
-			// The room has answered.
-			g.leftBehind(p)
 			g.notCreated(id)
 			return
 		}
-		p.seat = seat
 		g.created()
 	})
 	if entry.Pending() {
@@ -205,9 +221,54 @@ func (g *game) undecided(p *peer, e *room.Entry) {
 	g.entering[p] = struct{}{}
 }
 
-func (g *game) decided(p *peer) {
+// decided goes on with a peer whose entry was answered: it has a seat now, or not.
+func (g *game) decided(p *peer, seat *room.Seat) {
+	g.forget(p)
+	p.seat = seat
+	g.release(p)
+}
+
+func (g *game) forget(p *peer) {
 	p.entry = nil
 	delete(g.entering, p)
+}
+
+// maxHeld operations of one client before its entry is answered.
+const maxHeld = 100
+
+// hold keeps an operation of a peer whose entry is not decided.
+func (g *game) hold(p *peer, r *photon.Request) {
+	if len(p.held) >= maxHeld {
+		p.Disconnect(photon.ReturnOperationLimitReached, "too many operations at once", transport.ReasonRateLimit)
+		return
+	}
+	p.held = append(p.held, *r)
+}
+
+// release goes on with what was held: what needs a room came too early, and a
+// second attempt to enter counts if the first one failed. A peer without a seat may
+// enter another room then.
+func (g *game) release(p *peer) {
+	for len(p.held) > 0 {
+		r := p.held[0]
+		p.held = p.held[1:]
+		switch r.Code {
+		case photon.OpCreateGame, photon.OpJoinGame:
+			if p.seat != nil {
+				p.refuseSecond(&r)
+			} else if g.server.enter(p, r) {
+				return // the rest waits for that
+			}
+		case photon.OpLeave, photon.OpRaiseEvent, photon.OpSetProperties, photon.OpGetProperties, photon.OpChangeGroups:
+			p.refuseOutside(&r)
+		default:
+			g.server.router.Route(p, &r)
+		}
+	}
+	p.held = nil
+	if p.seat == nil {
+		g.leftBehind(p)
+	}
 }
 
 // notCreated follows a failed creation. A master that reserved the name hears so
@@ -217,7 +278,7 @@ func (g *game) notCreated(id room.ID) {
 	d.Upsert(&lobby.Record{App: id.App, Name: id.Name, Lobby: id.Lobby, Closing: true, Created: id.Created, Incarnation: id.Incarnation})
 	d.Remove(id.App, id.Name)
 	if len(g.waiting) > 0 {
-		g.refuseWaiting()
+		g.refuseWaiting(Refused)
 	}
 }
 
@@ -235,13 +296,8 @@ func (g *game) created() {
 
 func (g *game) join(now time.Duration, m *message) {
 	p := m.peer
-	entry := g.room.Join(now, &m.request, g.joiner(p), func(seat *room.Seat, err error) {
-		g.decided(p)
-		if err != nil {
-			g.leftBehind(p)
-			return
-		}
-		p.seat = seat
+	entry := g.room.Join(now, &m.request, g.joiner(p), func(seat *room.Seat, _ error) {
+		g.decided(p, seat)
 	})
 	if entry.Pending() {
 		g.undecided(p, entry)
@@ -252,13 +308,13 @@ func (g *game) joiner(p *peer) room.Joiner {
 	return room.Joiner{Sink: sink{p}, UserID: p.token.UserID, Nickname: p.token.Nickname, SessionID: p.token.SessionID}
 }
 
-// leftBehind lets a peer enter another room after it failed to enter this one.
+// leftBehind lets a peer enter another room: it left this one, or failed to enter it.
 func (g *game) leftBehind(p *peer) {
 	p.seat = nil
 	p.game.CompareAndSwap(g, nil)
 }
 
 func (g *game) refuse(m *message, err error) {
-	g.leftBehind(m.peer)
 	app.RespondError(m.peer, app.OpOf(&m.request), err)
+	g.release(m.peer)
 }

@@ -58,9 +58,9 @@ const (
 type message struct {
 	kind    messageKind
 	reason  transport.Reason
-	granted bool   // placed
-	text    string // closeRoom: what the players are told
-	run     func() // call: of the plugin's host
+	answer  Reserve // placed
+	text    string  // closeRoom: what the players are told
+	run     func()  // call: of the plugin's host
 	peer    *peer
 	request photon.Request
 }
@@ -119,7 +119,7 @@ func (g *game) handle(m *message) {
 			g.room.Tick(now)
 		}
 		if len(g.waiting) > 0 && now >= g.waitEnd {
-			g.refuseWaiting()
+			g.refuseWaiting(Refused)
 		}
 	case placed:
 		g.placed(now, m)
@@ -144,32 +144,44 @@ func (g *game) pause() {
 // entry.
 func (g *game) disconnected(now time.Duration, m *message) {
 	p := m.peer
+	if next := p.game.Load(); next != nil && next != g {
+		next.fiber.PostAlways(*m) // it has gone on to another room meanwhile
+		return
+	}
 	if p.entry != nil {
 		p.entry.Abort()
-		g.decided(p)
+		g.forget(p)
 	}
 	if p.seat != nil && g.room != nil {
 		seat := p.seat
 		p.seat = nil
 		g.room.Disconnected(now, seat, leaveReason(m.reason), m.reason.String())
 	}
+	p.held = nil
 	g.waiting = slices.DeleteFunc(g.waiting, func(w message) bool { return w.peer == p })
 }
 
 // operation handles everything that a peer asks while it is bound to this room.
 func (g *game) operation(now time.Duration, m *message) {
 	p, r := m.peer, &m.request
+	switch next := p.game.Load(); {
+	case next == nil:
+		// It failed to enter, or has left.
+		p.Operation(r)
+		return
+	case next != g:
+		next.fiber.PostAlways(*m)
+		return
+	case p.seat == nil:
+		g.hold(p, r)
+		return
+	}
 	switch r.Code {
 	case photon.OpCreateGame, photon.OpJoinGame:
-		if p.seat == nil && p.game.Load() == nil {
-			// The attempt before this one failed meanwhile.
-			g.server.enter(p, *r)
-			return
-		}
-		p.Respond(app.OpOf(r), photon.ReturnJoinFailedPeerAlreadyJoined, "this connection is in a room, or about to enter one", nil)
+		p.refuseSecond(r)
 	case photon.OpLeave, photon.OpRaiseEvent, photon.OpSetProperties, photon.OpGetProperties, photon.OpChangeGroups:
-		if p.seat == nil || g.room == nil {
-			p.Respond(app.OpOf(r), photon.ReturnOperationNotAllowedInCurrentState, r.Code.String()+" needs a room; join one first", nil)
+		if g.room == nil {
+			p.refuseOutside(r)
 			return
 		}
 		_ = g.room.Operation(now, p.seat, r) // the client was told
@@ -270,7 +282,9 @@ func (g *game) uncount() {
 func (g *game) afterEnd(m *message) {
 	switch m.kind {
 	case enter:
-		g.server.enter(m.peer, m.request)
+		if !g.server.enter(m.peer, m.request) {
+			g.release(m.peer)
+		}
 	case operation:
 		// In order behind the enter that was sent on.
 		if next := m.peer.game.Load(); next != nil && next != g {
@@ -296,7 +310,8 @@ func (g *game) crash(x any) {
 	}
 	g.uncount()
 	for p := range g.entering {
-		g.decided(p)
+		g.forget(p)
+		p.held = nil
 		g.leftBehind(p)
 		sink{p}.Disconnect(photon.ReturnInternalServerError, "the room had an internal error")
 	}

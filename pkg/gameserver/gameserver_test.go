@@ -3,7 +3,9 @@ package gameserver
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,6 +30,8 @@ type session struct {
 	mu   sync.Mutex
 	sent [][]byte
 	over transport.Reason
+	// onSend is called with each message, if set.
+	onSend func(msg []byte)
 }
 
 func (s *session) ID() uint64            { return 1 }
@@ -35,8 +39,11 @@ func (s *session) Info() *transport.Info { return &s.info }
 func (s *session) RTT() time.Duration    { return 0 }
 func (s *session) Send(msg []byte, _ photon.Delivery) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.sent = append(s.sent, msg)
+	s.mu.Unlock()
+	if s.onSend != nil {
+		s.onSend(msg)
+	}
 }
 func (s *session) Close(r transport.Reason) {
 	s.mu.Lock()
@@ -55,6 +62,7 @@ type directory struct {
 	mu     sync.Mutex
 	rooms  map[string]*lobby.Record
 	grants bool
+	taken  bool // if it doesn't: the name is another server's
 	asked  int
 	bug    string // Upsert of this room panics
 	slow   time.Duration
@@ -74,12 +82,18 @@ func (d *directory) Remove(_, name string) {
 	defer d.mu.Unlock()
 	delete(d.rooms, name)
 }
-func (d *directory) RequestPlacement(_, _ string, done func(bool)) {
+func (d *directory) RequestPlacement(_, _ string, done func(Reserve)) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.asked++
-	granted := d.grants
-	d.mu.Unlock()
-	go done(granted)
+	answer := Refused
+	switch {
+	case d.grants:
+		answer = Reserved
+	case d.taken:
+		answer = Exists
+	}
+	go done(answer)
 }
 
 // bench is a game server without sockets, inside a synctest bubble.
@@ -195,7 +209,7 @@ func inBubble(t *testing.T, fn func(b *bench)) {
 func TestCreateNeedsReservation(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		c := b.connect("ann")
-		if r := c.call(photon.OpCreateGame, name("r")); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameDoesNotExist {
+		if r := c.call(photon.OpCreateGame, name("r")); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnServerFull {
 			t.Errorf("without reservation: %+v", r)
 		}
 		if b.dir.asked != 1 {
@@ -203,6 +217,14 @@ func TestCreateNeedsReservation(t *testing.T) {
 		}
 		if b.server.Stats().Rooms != 0 {
 			t.Error("a room came to be")
+		}
+		b.dir.taken = true
+		if r := c.call(photon.OpCreateGame, name("r")); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameIDAlreadyExists {
+			t.Errorf("the room is on another server: %+v", r)
+		}
+		createOrJoin := photon.Param(photon.ParamJoinMode, byte(photon.CreateIfNotExists))
+		if r := c.call(photon.OpJoinGame, name("r"), createOrJoin); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameDoesNotExist {
+			t.Errorf("join or create, the room is on another server: %+v", r)
 		}
 		b.reserve("r")
 		if r := c.call(photon.OpCreateGame, name("r")); r == nil || r.ReturnCode != 0 {
@@ -246,7 +268,7 @@ func TestCreateWithoutName(t *testing.T) {
 func TestReservationEnds(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		b.reserve("r")
-		if r, _ := b.server.ReserveRoom(appKey, "r", lobby.ID{}, [16]byte{2}, time.Second); r != AlreadyHere {
+		if r, _ := b.server.ReserveRoom(appKey, "r", lobby.ID{}, [16]byte{2}, time.Second); r != Exists {
 			t.Errorf("second placement of a reserved name: %v", r)
 		}
 		b.reserve("r") // the same placement renews
@@ -285,6 +307,105 @@ func TestJoinWaitsForCreator(t *testing.T) {
 		}
 		if r := carl.call(photon.OpRaiseEvent, photon.Param(photon.ParamEventCode, byte(1))); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnOperationNotAllowedInCurrentState {
 			t.Errorf("event outside a room: %+v", r) // LB-231
+		}
+	})
+}
+
+// responses takes the codes and return codes of all responses, in their order.
+func (c *testClient) responses() (all []string) {
+	c.b.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, msg := range c.sent {
+		if photon.MessageType(msg[1]) != photon.TypeResponse {
+			continue
+		}
+		r, _, err := gpbinary.DecodeResponse(gpbinary.V18, msg[2:])
+		if err != nil {
+			c.b.t.Fatal(err)
+		}
+		all = append(all, fmt.Sprint(r.Code, " ", r.ReturnCode))
+	}
+	c.sent = nil
+	return all
+}
+
+// LB-007: what a client asks while its entry is not decided is answered behind it. A
+// second attempt to enter comes too late if the first one succeeds, and counts if not.
+func TestAnswersBehindEntry(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		ask := func(c *testClient) {
+			t.Helper()
+			c.responses()
+			c.send(photon.OpJoinGame, name("r"))
+			c.send(photon.OpCreateGame, name("second"))
+			c.send(photon.OpSetProperties)
+			c.send(photon.OpServerSettings)
+			c.send(photon.OpJoinGame, name("third"))
+			if got := c.responses(); got != nil {
+				t.Errorf("before the entry is decided: %q", got)
+			}
+		}
+		wants := func(c *testClient, want ...string) {
+			t.Helper()
+			if got := c.responses(); !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		b.reserve("r")
+		ann, bob := b.connect("ann"), b.connect("bob")
+		ask(bob)
+		ann.call(photon.OpCreateGame, name("r"))
+		wants(bob, "226 0", "227 32750", "252 -3", "218 0", "226 32750")
+
+		ann.call(photon.OpLeave)
+		bob.call(photon.OpLeave)
+		b.reserve("r")
+		b.reserve("second")
+		ask(bob)
+		time.Sleep(creatorWait)
+		synctest.Wait()
+		wants(bob, "226 32758", "227 0", "252 -3", "218 0", "226 32750")
+
+		// What is asked in a room that was entered late goes there.
+		if r := bob.call(photon.OpLeave); r == nil || r.ReturnCode != 0 {
+			t.Errorf("leave: %+v", r)
+		}
+		b.reserve("r")
+		ask(bob)
+		for range maxHeld {
+			bob.send(photon.OpServerSettings)
+		}
+		if bob.closed() == 0 {
+			time.Sleep(time.Minute)
+		}
+		if bob.closed() == 0 {
+			t.Error("a client may ask without end before its entry is decided")
+		}
+	})
+}
+
+// A client that is gone before its second attempt to enter counts is not in the room
+// of that.
+func TestGoneBetweenTwoEntries(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.reserve("r")
+		b.reserve("second")
+		ann, bob := b.connect("ann"), b.connect("bob")
+		bob.onSend = func(msg []byte) {
+			if photon.MessageType(msg[1]) == photon.TypeResponse && photon.OpCode(msg[2]) == photon.OpJoinGame {
+				bob.r.Closed(transport.ReasonTimeout) // "r" will hear of it, which has let him go by then
+			}
+		}
+		bob.send(photon.OpJoinGame, name("r"))
+		bob.send(photon.OpCreateGame, name("second"))
+		closed := gpbinary.NewHashtable(gpbinary.Pair{Key: photon.PropIsOpen, Value: false})
+		ann.send(photon.OpCreateGame, name("r"), photon.Param(photon.ParamGameProperties, closed))
+		if r := bob.response(photon.OpJoinGame); r == nil || photon.ReturnCode(r.ReturnCode) != photon.ReturnGameClosed {
+			t.Errorf("first attempt: %+v", r)
+		}
+		if s := b.server.Stats(); s.Rooms != 1 || s.Peers != 1 {
+			t.Errorf("a client that is gone has a room: %+v", s)
 		}
 	})
 }

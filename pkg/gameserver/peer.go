@@ -33,9 +33,11 @@ type peer struct {
 	game atomic.Pointer[game]
 	left atomic.Int32 // how often it left a room
 	// seat, and entry while the room's plugin decides about it, are only touched
-	// on the fiber of game.
+	// on the fiber of game. held is what the client asked before its entry was
+	// decided: answers keep the order of the questions.
 	seat  *room.Seat
 	entry *room.Entry
+	held  []photon.Request
 }
 
 // Connect implements app.Application.
@@ -84,10 +86,20 @@ func (p *peer) Operation(r *photon.Request) {
 	case photon.OpCreateGame, photon.OpJoinGame:
 		p.server.enter(p, r.Clone())
 	case photon.OpLeave, photon.OpRaiseEvent, photon.OpSetProperties, photon.OpGetProperties, photon.OpChangeGroups:
-		p.Respond(op, photon.ReturnOperationNotAllowedInCurrentState, r.Code.String()+" needs a room; join one first", nil)
+		p.refuseOutside(r)
 	default:
 		p.server.router.Route(p, r)
 	}
+}
+
+// refuseOutside answers an operation of rooms from a client that is in none.
+func (p *peer) refuseOutside(r *photon.Request) {
+	p.Respond(app.OpOf(r), photon.ReturnOperationNotAllowedInCurrentState, r.Code.String()+" needs a room; join one first", nil)
+}
+
+// refuseSecond answers a client in a room that wants to enter one.
+func (p *peer) refuseSecond(r *photon.Request) {
+	p.Respond(app.OpOf(r), photon.ReturnJoinFailedPeerAlreadyJoined, "this connection is in a room", nil)
 }
 
 // Closed implements app.Handler.

@@ -35,9 +35,9 @@ func (d *deaf) Close(reason transport.Reason) {}
 // openDirectory stands for masters that let everybody create.
 type openDirectory struct{}
 
-func (openDirectory) Upsert(*lobby.Record)                                  {}
-func (openDirectory) Remove(string, string)                                 {}
-func (openDirectory) RequestPlacement(_, _ string, done func(granted bool)) { done(true) }
+func (openDirectory) Upsert(*lobby.Record)                             {}
+func (openDirectory) Remove(string, string)                            {}
+func (openDirectory) RequestPlacement(_, _ string, done func(Reserve)) { done(Reserved) }
 
 // crowd is a game server with rooms of two players each.
 type crowd struct {

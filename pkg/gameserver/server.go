@@ -30,8 +30,9 @@ type Directory interface {
 	// Remove says that a room is gone.
 	Remove(appKey, name string)
 	// RequestPlacement asks a master for the right to create a room that it did
-	// not reserve; done is called once, from any goroutine.
-	RequestPlacement(appKey, name string, done func(granted bool))
+	// not reserve: Reserved, Exists if the name is taken on another game server,
+	// or Refused. done is called once, from any goroutine.
+	RequestPlacement(appKey, name string, done func(Reserve))
 }
 
 // Options of a game server.
@@ -151,18 +152,18 @@ func (s *Server) Stats() Stats {
 	return Stats{Peers: int(s.peers.Load()), Rooms: int(s.rooms.Load()), Reservations: n, Draining: s.draining.Load()}
 }
 
-// Reserve results (cluster.md 12.4).
+// Reserve is an answer to who wants a name for a new room (cluster.md 12.3, 12.4).
 type Reserve byte
 
 // The numbers are S2S return codes.
 const (
-	Reserved    Reserve = 0
-	Refused     Reserve = 1
-	AlreadyHere Reserve = 2
+	Reserved Reserve = 0
+	Refused  Reserve = 1
+	Exists   Reserve = 2
 )
 
 // ReserveRoom keeps a name for the client that a master sends. A repeat with
-// the same placement id renews. For AlreadyHere the room's record is returned.
+// the same placement id renews. For Exists the room's record is returned.
 func (s *Server) ReserveRoom(appKey, name string, in lobby.ID, placement [16]byte, ttl time.Duration) (Reserve, *lobby.Record) {
 	if s.draining.Load() || s.stopping.Load() {
 		return Refused, nil
@@ -176,11 +177,11 @@ func (s *Server) ReserveRoom(appKey, name string, in lobby.ID, placement [16]byt
 	defer s.mu.Unlock()
 	if g := s.games[k]; g != nil {
 		if record := g.record.Load(); record != nil {
-			return AlreadyHere, record
+			return Exists, record
 		}
 	}
 	if old, ok := s.reservations[k]; ok && now <= old.until && old.placement != placement {
-		return AlreadyHere, nil
+		return Exists, nil
 	}
 	s.reservations[k] = reservation{placement, in, now + ttl}
 	return Reserved, nil

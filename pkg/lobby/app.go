@@ -34,6 +34,7 @@ type App struct {
 	users   map[string]*user
 	masters map[string]map[string]int // connections by master and user
 	watches map[Watcher]*watch
+	awaits  map[awaitKey]map[*await]struct{}
 	// elsewhere are other masters' clients in lobbies, by lobby and master.
 	elsewhere map[ID]map[string]int32
 
@@ -66,6 +67,7 @@ func New(cfg Config, random rand.Source) *App {
 		users:   make(map[string]*user),
 		masters: make(map[string]map[string]int),
 		watches: make(map[Watcher]*watch),
+		awaits:  make(map[awaitKey]map[*await]struct{}),
 		scratch: make(map[string]bool),
 
 		elsewhere: make(map[ID]map[string]int32),

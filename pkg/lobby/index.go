@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/lobby/sqlfilter"
+	"github.com/boson-project/boson/pkg/photon"
 )
 
 // indexKey is one property value by which a lobby finds its open rooms. Values
@@ -95,10 +95,11 @@ func columnOf(property any) int {
 
 // fillColumns reads a room's columns. The first value in a column decides the
 // column's type for the whole lobby; values of other types are NULL. With lock
-// off, nothing is decided (loadbalancing-matchmaking.md 5.1).
-func (l *lobby) fillColumns(row *sqlfilter.Row, properties *gpbinary.Hashtable, lock bool) {
+// off, nothing is decided (loadbalancing-matchmaking.md 5.1). Whole numbers of
+// JavaScript come as float64 when they need more than 32 bits.
+func (l *lobby) fillColumns(row *sqlfilter.Row, rec *Record, lock bool) {
 	*row = sqlfilter.Row{}
-	for _, p := range properties.Pairs() {
+	for _, p := range rec.Properties.Pairs() {
 		col := columnOf(p.Key)
 		if col < 0 {
 			continue
@@ -115,6 +116,10 @@ func (l *lobby) fillColumns(row *sqlfilter.Row, properties *gpbinary.Hashtable, 
 			v = sqlfilter.IntValue(int64(x))
 		case int64:
 			v = sqlfilter.IntValue(x)
+		case float64:
+			if n, ok := photon.AsInt(x); ok && slices.Contains(rec.ByValue, columnNames[col]) {
+				v = sqlfilter.IntValue(n)
+			}
 		}
 		if v.Kind() == sqlfilter.Null {
 			continue

@@ -44,12 +44,20 @@ func newLobby(id ID) *lobby {
 	return l
 }
 
+// maxName is the longest name of a lobby in bytes: that of rooms
+// (loadbalancing.md 10).
+const maxName = 256
+
 // ParseID returns the lobby that a request names by parameters 213 and 212. A
 // lobby without a name is the default lobby, whatever type is given
-// (loadbalancing-matchmaking.md 1).
+// (loadbalancing-matchmaking.md 1). Names are bounded because statistics tell all of
+// them to everybody who asks.
 func ParseID(name string, typ byte) (ID, error) {
 	if name == "" {
 		return ID{}, nil
+	}
+	if len(name) > maxName {
+		return ID{}, fail(photon.ReturnInvalidOperation, "the lobby's name has %d bytes, at most %d", len(name), maxName)
 	}
 	switch t := Type(typ); t {
 	case Default, SQL, AsyncRandom:
@@ -58,9 +66,10 @@ func ParseID(name string, typ byte) (ID, error) {
 	return ID{}, fail(photon.ReturnInvalidOperation, "lobby type %d is unknown", typ)
 }
 
-// CheckLobby says whether a lobby exists or may come to be.
+// CheckLobby says whether a lobby exists or may come to be. The default lobby always
+// may: those who invent names must not shut out who has none.
 func (a *App) CheckLobby(id ID) error {
-	if a.lobbies[id] == nil && len(a.lobbies) >= a.cfg.MaxLobbies {
+	if id != (ID{}) && a.lobbies[id] == nil && len(a.lobbies) >= a.cfg.MaxLobbies {
 		return fail(photon.ReturnInvalidOperation, "there are %d lobbies, and no more are allowed", len(a.lobbies))
 	}
 	return nil

@@ -20,7 +20,7 @@ type RandomRequest struct {
 	// MaxPlayers as byte key 255 or 243; may be nil.
 	Filter *gpbinary.Hashtable
 	// ByValue compares numbers of different types: for askers whose protocol has
-	// no number types, JSON (websocket-json.md 4.6).
+	// no number types, JSON (websocket-json.md 4.6). See Record.ByValue.
 	ByValue bool
 	// SQL is parameter 245. It matters in SQL lobbies only, and replaces the
 	// custom properties of Filter there.
@@ -109,6 +109,13 @@ func (a *App) createRandom(now time.Time, q RandomRequest, expected []string) (M
 		return Match{}, err
 	}
 	rec := assume(q.Name, q.Lobby, expected, q.Options, q.Filter)
+	if q.ByValue {
+		for _, p := range rec.Properties.Pairs() {
+			if key, ok := p.Key.(string); ok {
+				rec.ByValue = append(rec.ByValue, key)
+			}
+		}
+	}
 	if err := slotError(rec.MaxPlayers, expected); err != nil {
 		return Match{}, err
 	}
@@ -251,7 +258,7 @@ func (s *search) matches(r *room) bool {
 		if !ok {
 			return false
 		}
-		if s.byValue {
+		if key, _ := c.Key.(string); s.byValue || slices.Contains(r.rec.ByValue, key) {
 			ok = gpbinary.EqualValues(v, c.Value)
 		} else {
 			ok = gpbinary.Equal(v, c.Value)
@@ -264,7 +271,7 @@ func (s *search) matches(r *room) bool {
 		return false
 	}
 	for i := range s.seats {
-		if s.seats[i].room == r && (r.state != live || r.waitsFor(s.user) || r.activeBy(s.user, s.session)) {
+		if s.seats[i].room == r && (r.state != live || r.lone() || r.waitsFor(s.user) || r.activeBy(s.user, s.session)) {
 			return false
 		}
 	}

@@ -79,6 +79,9 @@ func TestRandomFilter(t *testing.T) {
 	put("double", 7, table("map", float64(1), "list", []int32{1, 2}))
 	put("300", 300, table("map", int32(2), "mode", "x"))
 	put("int", 4, table("map", int32(1), "mode", "x", "on", true, int32(7), "by number"))
+	f.put(with(visible("by JavaScript"), func(r *Record) {
+		r.Properties, r.ByValue = table("level", int32(7), "speed", 1.5, "own", byte(1)), []string{"level", "speed"}
+	}))
 	for _, c := range []struct {
 		what    string
 		filter  *gpbinary.Hashtable
@@ -91,6 +94,9 @@ func TestRandomFilter(t *testing.T) {
 		{"byte", table("map", byte(1)), false, "byte"},
 		{"number from JSON", table("map", int32(1)), true, "byte"},
 		{"zero of another type from JSON", table("zero", int32(0)), true, "text"},
+		{"written by JSON, byte", table("level", byte(7), "own", byte(1)), false, "by JavaScript"},
+		{"written by JSON, float", table("speed", float32(1.5)), false, "by JavaScript"},
+		{"written by another", table("level", int32(7), "own", int32(1)), false, none},
 		{"fraction from JSON", table("map", 1.5), true, none},
 		{"no such value", table("map", int32(3)), false, none},
 		{"two properties", table("mode", "x", "map", int32(2)), false, "300"},
@@ -327,7 +333,17 @@ func TestRandomSQL(t *testing.T) {
 	put("c", "c0", int32(1), "C1", "Map3")              // no column
 	put("d", "C0", "text", "C2", 1.5, "C3", true)       // wrong types
 	put("e", "C0", byte(7), "C9", int16(-3), "C10", 10) // all integers
+	js := func(byValue ...string) {
+		f.put(with(visible("js"), func(r *Record) {
+			r.Lobby, r.Properties, r.ByValue = id, table("C4", float64(1<<40), "C5", 1.5, "C6", float64(3)), byValue
+		}))
+	}
+	js()
+	want(t, "a binary client's floats", f.chosen(RandomRequest{Lobby: id, SQL: "C4 IS NOT NULL OR C5 IS NOT NULL"}), none)
+	js("C4", "C5")
 	for _, c := range []struct{ sql, want string }{
+		{"C4 = 1099511627776", "js"}, // a JavaScript client's time
+		{"C4 > 1099511627775 AND C5 IS NULL AND C6 IS NULL", "js"},
 		{"", "a"},
 		{"C0 BETWEEN 345 AND 475 AND C1 = 'Map2'", "a"},
 		{`C0 > 345 AND C0 < 475 AND (C1 = 'Map2' OR C1 = "Map3")`, "a"},

@@ -37,6 +37,7 @@ type Record struct {
 	Players       int32               // active and inactive actors
 	Inactive      int32               // of these, inactive
 	Properties    *gpbinary.Hashtable // lobby-visible custom properties that have a value; may be nil
+	ByValue       []string            // keys of Properties that a JSON client wrote: their numbers have no type
 	Users         []string            // user ids of the actors, active and inactive
 	Sessions      []uint64            // the sessions of Users, in their order; tell connections of one user apart
 	InactiveUsers []string            // of these, inactive

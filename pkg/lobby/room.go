@@ -106,6 +106,7 @@ func (r *room) effective() (rec *Record, server string, s state) {
 // update brings lists, indexes, counts and users up to date with what is known
 // of a room, and ends it when nothing is.
 func (a *App) update(now time.Time, r *room) {
+	defer a.tell(r, r.users)
 	rec, server, s := r.effective()
 	if rec == nil {
 		a.erase(now, r)
@@ -148,9 +149,9 @@ func (a *App) update(now time.Time, r *room) {
 	}
 	if l.id.Type == SQL {
 		row := r.columns
-		if row == nil || !sameProperties || wasLive != (s == live) {
+		if row == nil || !sameProperties || !slices.Equal(old.ByValue, rec.ByValue) || wasLive != (s == live) {
 			row = new(sqlfilter.Row)
-			l.fillColumns(row, rec.Properties, s == live)
+			l.fillColumns(row, rec, s == live)
 		}
 		l.setColumns(r, row, c == open)
 	}

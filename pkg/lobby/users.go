@@ -118,13 +118,24 @@ func Session(id [16]byte) uint64 { return binary.BigEndian.Uint64(id[:]) }
 
 // Seated says that a user is active in some room by another session than this. It
 // may be one that has ended a moment ago, of a client that came by a new login:
-// whoever asks for such a user should wait a little.
+// whoever asks for such a user should wait a little, see AwaitUser.
 func (a *App) Seated(id string, session uint64) bool {
 	u := a.users[id]
 	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool {
 		return s.active > 0 && s.room.rec != nil && s.room.activeBy(id, session)
 	})
 }
+
+// Lone says that a user is the only active player of some room. If this is a client
+// that has just come from there, the room may have ended: random joins do not lead
+// there, and who wants one should wait a little, see AwaitUser.
+func (a *App) Lone(id string) bool {
+	u := a.users[id]
+	return u != nil && slices.ContainsFunc(u.seats, func(s seat) bool { return s.active > 0 && s.room.lone() })
+}
+
+// lone says that a room has one active player.
+func (r *room) lone() bool { return r.rec != nil && r.rec.Players-r.rec.Inactive == 1 }
 
 // activeBy says whether a user is active in a room by another session than this.
 func (r *room) activeBy(user string, session uint64) bool {
@@ -141,7 +152,7 @@ func (r *room) activeBy(user string, session uint64) bool {
 func (r *room) waitsFor(user string) bool { return slices.Contains(r.rec.InactiveUsers, user) }
 
 // Ending says that a room is about to end, or may have ended without a master's
-// knowing: nobody but this user is in it, or was sent to create it.
+// knowing: nobody but this user is in it, or was sent to create it. See AwaitRoom.
 func (a *App) Ending(id, name string) bool {
 	r := a.rooms[name]
 	switch {

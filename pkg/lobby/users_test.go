@@ -175,8 +175,8 @@ func TestGameList(t *testing.T) {
 func TestSessions(t *testing.T) {
 	f := newFixture(t, Config{})
 	f.put(with(visible("a"), func(r *Record) {
-		r.CheckUser, r.Users, r.Sessions, r.InactiveUsers = true, []string{"u", "idle"}, []uint64{5, 6}, []string{"idle"}
-		r.Players, r.Inactive = 2, 1
+		r.CheckUser, r.Users, r.Sessions, r.InactiveUsers = true, []string{"u", "idle", "v"}, []uint64{5, 6, 7}, []string{"idle"}
+		r.Players, r.Inactive = 3, 1
 	}))
 	for _, c := range []struct {
 		user    string
@@ -191,6 +191,17 @@ func TestSessions(t *testing.T) {
 		}
 		want(t, c.user, f.chosen(RandomRequest{User: c.user, Session: c.session}), c.chosen)
 	}
+	// A room that may have ended with its only player.
+	f.put(with(visible("a"), func(r *Record) {
+		r.Users, r.Sessions, r.InactiveUsers, r.Players, r.Inactive = []string{"u", "idle"}, []uint64{5, 6}, []string{"idle"}, 2, 1
+	}))
+	for user, lone := range map[string]bool{"u": true, "idle": false, "other": false} {
+		if f.Lone(user) != lone {
+			t.Errorf("%s: lone %v", user, !lone)
+		}
+	}
+	want(t, "lone", f.chosen(RandomRequest{User: "u", Session: 5}), none)
+	want(t, "another", f.chosen(RandomRequest{User: "other", Session: 5}), "a")
 	// Its only player has left, or its creator has come back before the room was told of.
 	f.put(with(visible("b"), func(r *Record) { r.Users, r.Players = []string{"u"}, 1 }))
 	f.create(CreateRequest{User: "maker", Name: "c"})
@@ -201,4 +212,35 @@ func TestSessions(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Who waits for word of a user or a room is told once of the first thing that
+// changes, and not at all when that was called off.
+func TestAwait(t *testing.T) {
+	f := newFixture(t, Config{})
+	put := func(users ...string) {
+		f.put(with(visible("a"), func(r *Record) { r.Users, r.Players = users, int32(len(users)) }))
+	}
+	put("u", "v")
+	told := ""
+	listen := func(what string) func() { return func() { told += what + " " } }
+	f.AwaitUser("u", listen("u"))
+	f.AwaitUser("u", listen("u"))
+	f.AwaitUser("w", listen("w"))
+	f.AwaitRoom("a", listen("a"))
+	f.AwaitRoom("b", listen("b"))
+	f.AwaitRoom("a", listen("never"))()
+	f.put(visible("c"))
+	want(t, "word of another room", told, "")
+	put("v")
+	want(t, "a user left", told, "a u u ")
+	put("v", "w")
+	f.remove("a")
+	want(t, "told once, and one who came after", told, "a u u w ")
+	m, _ := f.create(CreateRequest{User: "x", Name: "b"})
+	want(t, "created", told, "a u u w b ")
+	f.AwaitRoom("b", listen("b"))
+	f.Release(f.now, m.Room, m.Reservation)
+	want(t, "released", told, "a u u w b b ")
+	want(t, "left", len(f.awaits), 0)
 }

@@ -51,6 +51,8 @@ func TestJoinLobby(t *testing.T) {
 		want(t, "x, type 2", fmt.Sprint(id, err), "{x 2} <nil>")
 		_, err = ParseID("x", 1)
 		want(t, "type 1", f.code(err), photon.ReturnInvalidOperation)
+		_, err = ParseID(strings.Repeat("x", maxName+1), 0)
+		want(t, "long name", f.code(err), photon.ReturnInvalidOperation)
 
 		x := ID{"x", Default}
 		f.put(with(visible("inX"), func(r *Record) { r.Lobby = x }))
@@ -115,6 +117,8 @@ func TestLobbyLimit(t *testing.T) {
 	f.LeaveLobby(w)
 	_, rc = f.create(CreateRequest{User: "u", Lobby: ID{"b", Default}})
 	wantCode(t, "after one ended", rc, photon.ReturnOk)
+	_, rc = f.create(CreateRequest{User: "u"})
+	wantCode(t, "the default lobby is always there", rc, photon.ReturnOk)
 }
 
 // LB-087, LB-088, WJ-105

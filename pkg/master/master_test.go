@@ -1,11 +1,16 @@
 package master
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/photon"
 )
 
 // A panic in one operation leaves the application at work, and an application
@@ -29,5 +34,39 @@ func TestPanicAndIdle(t *testing.T) {
 			t.Errorf("%d idle applications stay", left)
 		}
 		s.Close()
+	})
+}
+
+// LB-135: users that are null, empty or asked for twice are answered each.
+func TestFindFriendsForms(t *testing.T) {
+	inBubble(t, Options{}, func(b *bench) {
+		p := b.connect("ann", 1)
+		b.room("r", "bob", 2, nil)
+		users := func(v any) gpbinary.Param { return photon.Param(photon.ParamFindFriendsUsers, v) }
+		for _, tt := range []struct {
+			users any
+			want  string
+		}{
+			{[]string{"ann", "bob", "bob", "", "Bob"}, `[[true true true false false] ["" "r" "r" "" ""]]`},
+			{gpbinary.ObjectArray{"ann", nil, "bob"}, `[[true false true] ["" "" "r"]]`},
+			{[]string{}, `[[] []]`},
+			{gpbinary.ObjectArray{}, `[[] []]`},
+		} {
+			p.send(photon.OpFindFriends, users(tt.users))
+			params := p.params(photon.OpFindFriends)
+			online, _ := params.Get(1)
+			rooms, _ := params.Get(2)
+			if got := fmt.Sprintf("%q", []any{online, rooms}); strings.NewReplacer("%!q(bool=", "", ")", "").Replace(got) != tt.want {
+				t.Errorf("%v: %s, want %s", tt.users, got, tt.want)
+			}
+			if _, ok := online.([]bool); !ok {
+				t.Errorf("%v: %T", tt.users, online)
+			}
+		}
+		p.responses()
+		for _, wrong := range []any{nil, "ann", gpbinary.ObjectArray{"ann", int32(1)}, []int32{1}} {
+			p.send(photon.OpFindFriends, users(wrong))
+			p.wants(fmt.Sprint(wrong), "222 -2")
+		}
 	})
 }

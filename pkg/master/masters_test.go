@@ -331,11 +331,11 @@ func (g *gameServerIn) client(room string) {
 		if m.id == owner {
 			// Behind what it was told before.
 			g.tell(m, func(s *Server) {
-				s.RequestPlacement(g.id, testApp, room, func(granted bool) {
+				s.RequestPlacement(g.id, testApp, room, func(answer ReserveResult) {
 					w.mu.Lock()
 					defer w.mu.Unlock()
-					w.log("granted %s at %s by %s: %v", room, g.id, m.id, granted)
-					if granted && g.rooms[room] == nil {
+					w.log("granted %s at %s by %s: %v", room, g.id, m.id, answer)
+					if answer == ReserveOk && g.rooms[room] == nil {
 						g.open(room)
 					}
 				})

@@ -102,14 +102,14 @@ func readRoomRequest(r *photon.Request, options photon.ParamCode) (q roomRequest
 // joinGame for the word that it has left one.
 func (s *Server) createGame(p *request, r *photon.Request) {
 	q, ok := p.named(r)
-	if !ok || s.settle(p, r, endTime, p.app.lobby.Ending(p.token.UserID, q.name)) {
+	if !ok || s.settleRoom(p, r, q.name) {
 		return
 	}
 	p.ask(r, q).decide(p.now)
 }
 
 func (s *Server) joinGame(p *request, r *photon.Request) {
-	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
+	if s.settleUser(p, r, p.seated()) {
 		return
 	}
 	if q, ok := p.named(r); ok {
@@ -140,7 +140,7 @@ func checkName(name string) error {
 }
 
 func (s *Server) joinRandomGame(p *request, r *photon.Request) {
-	if s.settle(p, r, settleTime, p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))) {
+	if s.settleUser(p, r, p.seated() || p.app.lobby.Lone(p.token.UserID)) {
 		return
 	}
 	q, random, err := readRandomRequest(r)
@@ -192,12 +192,26 @@ func (s *Server) sendTo(p *peer, op app.Op, room, address string) {
 }
 
 type findFriends struct {
-	Users   []string `photon:"1"`
-	Options int32    `photon:"2,optional"`
+	Users   any   `photon:"1"`
+	Options int32 `photon:"2,optional"`
 }
 
+// findFriends takes nulls among the users, which are nobody
+// (loadbalancing-matchmaking.md 6.2).
 func (s *Server) findFriends(p *request, op app.Op, req *findFriends) {
-	online, rooms, err := p.app.lobby.FindFriends(p.now, req.Users, photon.FindFriendsOptions(req.Options))
+	if list, ok := req.Users.(gpbinary.ObjectArray); ok {
+		for i, v := range list {
+			if v == nil {
+				list[i] = ""
+			}
+		}
+	}
+	users, ok := photon.AsStrings(req.Users)
+	if !ok {
+		app.RespondError(p, op, photon.BadParam(photon.ParamFindFriendsUsers, "is not a string array"))
+		return
+	}
+	online, rooms, err := p.app.lobby.FindFriends(p.now, users, photon.FindFriendsOptions(req.Options))
 	if err != nil {
 		respondError(p, op, err)
 		return

@@ -7,6 +7,7 @@ import (
 	"github.com/boson-project/boson/pkg/app"
 	"github.com/boson-project/boson/pkg/auth"
 	"github.com/boson-project/boson/pkg/gpbinary"
+	"github.com/boson-project/boson/pkg/lobby"
 	"github.com/boson-project/boson/pkg/photon"
 	"github.com/boson-project/boson/pkg/secure"
 	"github.com/boson-project/boson/pkg/transport"
@@ -32,8 +33,9 @@ type peer struct {
 	came       time.Time // to the application; see settle
 	// busy is set while an operation waits for a game server. Later operations
 	// wait behind it, so that answers keep the order of the questions.
-	busy    bool
-	waiting []photon.Request
+	busy     bool
+	waiting  []photon.Request
+	settling *settling // what the first of waiting waits for, if that is settle's
 }
 
 // maxWaiting operations behind one that waits for a game server.
@@ -113,31 +115,66 @@ const (
 	// some ten milliseconds. Afterwards it is another connection of that user.
 	settleTime = 250 * time.Millisecond
 	// endTime is how long it waits for the end of the room that it has left.
-	endTime    = 2 * time.Second
-	settlePoll = 5 * time.Millisecond
+	endTime = 2 * time.Second
 )
+
+// settling is the wait of one operation for word of a leave.
+type settling struct {
+	calledOff func() // by the lobby's word
+	limit     *time.Timer
+}
 
 // settle says whether a create or join has to wait because the client may have
 // left a room so recently that the master does not know yet. Without it a quick
 // return would be taken for a second connection of the same user, for which that
 // room is not open, and the name of a room that has just ended for taken. unsure
-// says that the answer may hang on that, limit how long after the client's coming
-// it is worth waiting. The operation comes again.
-func (s *Server) settle(p *request, r *photon.Request, limit time.Duration, unsure bool) bool {
-	if !unsure || p.now.Sub(p.came) >= limit {
+// says that the answer may hang on that, await calls a function when there is word
+// of it, limit is how long after the client's coming it is worth waiting. The
+// operation comes again.
+func (s *Server) settle(p *request, r *photon.Request, limit time.Duration, unsure bool, await func(func()) (cancel func())) bool {
+	left := limit - p.now.Sub(p.came)
+	if !unsure || left <= 0 {
 		return false
 	}
 	p.busy = true
 	p.waiting = slices.Insert(p.waiting, 0, *r)
-	s.asking.Go(func() {
-		time.Sleep(settlePoll)
-		s.post(p.appKey, func(_ *application, now time.Time) {
-			if !p.gone {
-				p.resume(now)
+	peer, w := p.peer, &settling{}
+	again := func() {
+		peer.app.post(func(now time.Time) {
+			if peer.settling == w {
+				peer.stopSettling()
+				peer.resume(now)
 			}
 		})
-	})
+	}
+	w.calledOff = await(again)
+	w.limit = time.AfterFunc(left, again)
+	p.settling = w
 	return true
+}
+
+func (p *peer) stopSettling() {
+	if p.settling != nil {
+		p.settling.calledOff()
+		p.settling.limit.Stop()
+		p.settling = nil
+	}
+}
+
+// settleUser is settle for an operation that hangs on the user's place in a room.
+func (s *Server) settleUser(p *request, r *photon.Request, unsure bool) bool {
+	return s.settle(p, r, settleTime, unsure, func(fn func()) func() { return p.app.lobby.AwaitUser(p.token.UserID, fn) })
+}
+
+// seated says that the client's user is in a room by another session.
+func (p *request) seated() bool {
+	return p.app.lobby.Seated(p.token.UserID, lobby.Session(p.token.SessionID))
+}
+
+// settleRoom is settle for one that hangs on the end of a room.
+func (s *Server) settleRoom(p *request, r *photon.Request, name string) bool {
+	l := p.app.lobby
+	return s.settle(p, r, endTime, l.Ending(p.token.UserID, name), func(fn func()) func() { return l.AwaitRoom(name, fn) })
 }
 
 // Closed implements app.Handler.
@@ -156,6 +193,7 @@ func (p *peer) leave() {
 		}
 		p.app = nil
 		p.waiting = nil
+		p.stopSettling()
 		delete(a.peers, p)
 		delete(a.slots[p.slot], p)
 		a.lobby.LeaveLobby(p)

@@ -199,9 +199,11 @@ func (pl *placement) end(now time.Time, answer func(*ask)) {
 
 // RequestPlacement says whether a game server may create a room that was not
 // reserved there, and reserves the name for it: nobody else has it
-// (cluster.md 12.3). The game server has told before of all rooms that ended.
-// answer is called once, from the application's fiber.
-func (s *Server) RequestPlacement(id, appKey, name string, answer func(granted bool)) {
+// (cluster.md 12.3). The game server has told before of all rooms that ended. The
+// answer is ReserveExists if the name is taken elsewhere, and ReserveRefused where
+// that is not certain or there may be no more rooms. answer is called once, from
+// the application's fiber.
+func (s *Server) RequestPlacement(id, appKey, name string, answer func(ReserveResult)) {
 	s.grant(grant{id, appKey, name, time.Now().Add(grantTimeout), answer})
 }
 
@@ -209,19 +211,26 @@ func (s *Server) RequestPlacement(id, appKey, name string, answer func(granted b
 type grant struct {
 	server, app, room string
 	until             time.Time
-	answer            func(granted bool)
+	answer            func(ReserveResult)
 }
 
 func (s *Server) grant(g grant) {
 	s.post(g.app, func(a *application, now time.Time) {
 		if server, record, ok := a.lobby.Lookup(g.room); ok {
-			g.answer(server == g.server && record.Reserved)
+			if server == g.server && record.Reserved {
+				g.answer(ReserveOk)
+			} else {
+				g.answer(ReserveExists)
+			}
 			return
 		}
 		if c, ok := a.claimed(now, g.room); ok {
 			switch {
-			case c.given, c.orphan && c.server != g.server:
-				g.answer(c.server == g.server)
+			case c.given:
+				g.answer(g.as(c.server))
+				return
+			case c.orphan && c.server != g.server:
+				g.answer(ReserveRefused)
 				return
 			case !c.orphan:
 				s.grantLater(now, g)
@@ -234,7 +243,7 @@ func (s *Server) grant(g grant) {
 			err = &lobby.Error{Code: photon.ReturnServerFull, Text: "the application has as many rooms as it may"}
 		}
 		if err != nil {
-			g.answer(false)
+			g.answer(ReserveRefused)
 			return
 		}
 		pl := &placement{app: a, match: match, claim: true}
@@ -254,15 +263,24 @@ func (s *Server) grant(g grant) {
 	})
 }
 
+// as is the answer when a game server has the name for certain.
+func (g *grant) as(server string) ReserveResult {
+	if server == g.server {
+		return ReserveOk
+	}
+	return ReserveExists
+}
+
 // granted continues with the other masters' answer.
 func (s *Server) granted(now time.Time, pl *placement, g grant, r *Reservation, consent Consent) {
 	if pl.yielded == "" && consent.Given {
 		ok := pl.app.lobby.Place(now, g.room, pl.match.Reservation, g.server)
-		g.answer(ok)
 		if ok {
+			g.answer(ReserveOk)
 			pl.placed(now, g.server, r)
 			return
 		}
+		g.answer(ReserveRefused)
 	}
 	s.masters.result(r, false)
 	certain := pl.yielded == "" && consent.Certain
@@ -270,7 +288,7 @@ func (s *Server) granted(now time.Time, pl *placement, g grant, r *Reservation, 
 	switch {
 	case consent.Given && pl.yielded == "": // answered
 	case certain:
-		g.answer(consent.Server == g.server)
+		g.answer(g.as(consent.Server))
 	default:
 		s.grantLater(now, g)
 	}
@@ -279,7 +297,7 @@ func (s *Server) granted(now time.Time, pl *placement, g grant, r *Reservation, 
 // grantLater decides again in a moment.
 func (s *Server) grantLater(now time.Time, g grant) {
 	if !now.Before(g.until) {
-		g.answer(false)
+		g.answer(ReserveRefused)
 		return
 	}
 	time.AfterFunc(retryDelay, func() { s.grant(g) })

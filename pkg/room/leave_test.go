@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -255,6 +256,16 @@ func TestRecord(t *testing.T) {
 	if rec.Players != 2 || rec.Inactive != 1 || len(rec.Users) != 2 || len(rec.InactiveUsers) != 1 || show(rec.Properties) != "{other:3}" {
 		t.Errorf("record %+v", rec)
 	}
+	// WJ 4.6: whose numbers have no type, matchmaking must know.
+	js := w.client(photon.JSON, "js").mustJoin()
+	changed("listed keys, one of JavaScript's", true, func() {
+		js.fails(js.set(props("js", int32(4))), 0)
+		ann.fails(ann.set(props(photon.PropPropsListedInLobby, []string{"other", "js"})), 0)
+	})
+	if rec = w.room.Record(); !slices.Equal(rec.ByValue, []string{"js"}) {
+		t.Errorf("record %+v", rec)
+	}
+	js.fails(js.do(photon.OpLeave), 0)
 	changed("expired", true, func() { w.pass(time.Minute) })
 	if list := w.room.Actors(); len(list) != 1 || list[0].Nr != 1 || list[0].UserID != "ann" || list[0].Nickname != "nick ann" || !list[0].Active {
 		t.Errorf("actors %+v", list)

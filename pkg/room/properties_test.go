@@ -76,6 +76,36 @@ func TestPropertiesChanged(t *testing.T) {
 	}
 }
 
+// What belongs to the server is ignored silently: where nothing else is set there is
+// nothing to tell (loadbalancing-operations.md 5).
+func TestServerOwnedProperties(t *testing.T) {
+	for _, tt := range []struct {
+		target int32
+		keys   []any
+	}{
+		{0, []any{byte(252), byte(9), byte(251), true, byte(249), false}},
+		{1, []any{byte(254), true, byte(253), "eve"}},
+		{0, nil},
+	} {
+		eachProtocol(t, func(t *testing.T, p photon.Protocol) {
+			if p == photon.JSON && tt.target == 0 && tt.keys != nil {
+				t.Skip("these keys are a game's own from JSON (websocket-json.md 4.5)")
+			}
+			_, ann, bob, _ := three(t, p, flag(photon.FlagBroadcastPropertiesChangeToAll))
+			target := with(photon.ParamActorNr, tt.target)
+			if err := ann.set(props(tt.keys...), target, broadcast); err != nil {
+				t.Fatal(err)
+			}
+			ann.wants("response 252 rc 0")
+			bob.wants()
+			if err := ann.set(props(append(tt.keys, "k", "v")...), target, broadcast); err != nil {
+				t.Fatal(err)
+			}
+			bob.wants(fmt.Sprintf("event 253 254=1 253=%d 251={k:\"v\"}", tt.target))
+		})
+	}
+}
+
 // LB-182: properties of actors, set by anyone, of active and inactive ones.
 func TestActorProperties(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, p photon.Protocol) {

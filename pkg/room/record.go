@@ -43,6 +43,9 @@ func (r *Room) Record() *lobby.Record {
 	for _, key := range r.set.listed {
 		if v, ok := r.props.get(key); ok && v != nil {
 			shown = append(shown, gpbinary.Pair{Key: key, Value: v})
+			if r.props.meta[key].json {
+				rec.ByValue = append(rec.ByValue, key)
+			}
 		}
 	}
 	if len(shown) > 0 {

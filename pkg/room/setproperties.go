@@ -162,6 +162,9 @@ func (r *Room) tellProperties(callerNr int32, set *PropertiesRequest, told []gpb
 	if !set.Broadcast || set.ActorNr != 0 && r.flags&photon.FlagSuppressPlayerInfo != 0 {
 		return
 	}
+	if len(told) == 0 {
+		return // what it wanted to set is the server's, so that nothing was (loadbalancing-operations.md 5)
+	}
 	r.broadcast(photon.EventPropertiesChanged, photon.Params{
 		photon.Param(photon.ParamActorNr, callerNr),
 		photon.Param(photon.ParamTargetActorNr, set.ActorNr),

@@ -155,7 +155,7 @@ func ParseExists(p gpbinary.Params) (lobby.Record, error) {
 // PlacementParams are the parameters of an OpRequestPlacement request: a game
 // server asks for the right to create a room by itself, because a client comes to
 // it directly for a room that is no longer loaded (cluster.md 12.3). The answer
-// is ReserveOk or ReserveRefused.
+// is ReserveOk, ReserveRefused, or ReserveExists if the name is taken elsewhere.
 func PlacementParams(app, room string) gpbinary.Params {
 	return gpbinary.Params{param(1, app), param(2, room)}
 }

@@ -81,7 +81,8 @@ func testRecord(name string) lobby.Record {
 			gpbinary.Pair{Key: "v16", Value: gpbinary.Raw{Version: gpbinary.V16, Bytes: []byte{'b', 7}}},
 			gpbinary.Pair{Key: "v18 only", Value: []float64{1.5}},
 		),
-		Users: []string{"a", "b", "c"}, Sessions: []uint64{1, 1 << 63, 0}, InactiveUsers: []string{"c"}, Expected: []string{"d"}, Excluded: []string{"e"},
+		ByValue: []string{"C0"},
+		Users:   []string{"a", "b", "c"}, Sessions: []uint64{1, 1 << 63, 0}, InactiveUsers: []string{"c"}, Expected: []string{"d"}, Excluded: []string{"e"},
 		Created: 1_700_000_000_123, Incarnation: 42, Plugin: "webhooks",
 	}
 }

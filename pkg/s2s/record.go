@@ -13,9 +13,9 @@ import (
 //	1 application key   2 room name   3 lobby name   4 lobby type   5 flags
 //	6 players   7 max players   8 inactive   9 properties   10 expected users
 //	12 created   13 plugin   14 incarnation   15 users   16 inactive users
-//	17 excluded users   18 sessions of the users
+//	17 excluded users   18 sessions of the users   19 properties without number types
 //
-// 15 to 18 are ours. What is zero or empty is left out.
+// 15 to 19 are ours. What is zero or empty is left out.
 //
 // Property values travel sealed, as byte[]: one byte that says the form, then
 // the typed value. So they reach the master, and the clients of either
@@ -39,6 +39,7 @@ const (
 	recordInactives   = 16
 	recordExcluded    = 17
 	recordSessions    = 18
+	recordByValue     = 19
 )
 
 // Bits of recordFlags.
@@ -105,6 +106,7 @@ func appendRecord(b []byte, r *lobby.Record) ([]byte, error) {
 	if r.Properties.Len() > 0 {
 		add(recordProperties, sealProperties(r.Properties))
 	}
+	list(recordByValue, r.ByValue)
 	list(recordExpected, r.Expected)
 	long(recordCreated, r.Created)
 	text(recordPlugin, r.Plugin)
@@ -187,7 +189,8 @@ func parseRecord(pairs []gpbinary.Pair) (r lobby.Record, err error) {
 		Persistent: flags&flagPersistent != 0,
 		CheckUser:  flags&flagCheckUser != 0,
 		MaxPlayers: field[int32](f, recordMaxPlayers), Players: field[int32](f, recordPlayers), Inactive: field[int32](f, recordInactive),
-		Users: field[[]string](f, recordUsers), InactiveUsers: field[[]string](f, recordInactives),
+		ByValue: field[[]string](f, recordByValue),
+		Users:   field[[]string](f, recordUsers), InactiveUsers: field[[]string](f, recordInactives),
 		Expected: field[[]string](f, recordExpected), Excluded: field[[]string](f, recordExcluded),
 		Created: field[int64](f, recordCreated), Incarnation: field[int64](f, recordIncarnation), Plugin: field[string](f, recordPlugin),
 	}

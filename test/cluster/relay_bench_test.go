@@ -27,9 +27,9 @@ const relayPlayers = 8
 // alone stands for the masters: whoever comes may create its room.
 type alone struct{}
 
-func (alone) Upsert(*lobby.Record)                                  {}
-func (alone) Remove(string, string)                                 {}
-func (alone) RequestPlacement(_, _ string, done func(granted bool)) { done(true) }
+func (alone) Upsert(*lobby.Record)                                        {}
+func (alone) Remove(string, string)                                       {}
+func (alone) RequestPlacement(_, _ string, done func(gameserver.Reserve)) { done(gameserver.Reserved) }
 
 // gameServer runs a game server that takes clients without a token.
 func gameServer(t testing.TB, listen ...app.Listen) *app.Server {

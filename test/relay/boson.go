@@ -23,9 +23,9 @@ import (
 // alone stands for the masters: whoever comes may create its room.
 type alone struct{}
 
-func (alone) Upsert(*lobby.Record)                                  {}
-func (alone) Remove(string, string)                                 {}
-func (alone) RequestPlacement(_, _ string, done func(granted bool)) { done(true) }
+func (alone) Upsert(*lobby.Record)                                        {}
+func (alone) Remove(string, string)                                       {}
+func (alone) RequestPlacement(_, _ string, done func(gameserver.Reserve)) { done(gameserver.Reserved) }
 
 // boson runs a game server alone, without limits on what a peer may send and get:
 // the plain relay has none either.

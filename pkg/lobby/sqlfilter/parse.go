@@ -218,6 +218,10 @@ func (p *parser) equality() node {
 			}
 			n = p.make(op, n, p.relation())
 		case p.word("NOT"):
+			if p.word("NULL") {
+				n = p.make(opIsNot, n, node{op: opLiteral})
+				continue
+			}
 			test, ok := p.test(n)
 			if !ok {
 				p.fail(p.unexpected("BETWEEN, IN, LIKE or GLOB"))

@@ -47,6 +47,7 @@ func TestSelect(t *testing.T) {
 		{"C1 <> 'a'", "ABCD"},
 		{"C1 IS NULL", "E"},
 		{"C1 ISNULL", "E"},
+		{"C1 NOT NULL", "ABCD"},
 		{"NOT (C1 = 'Map2')", "BC"},
 		{"C1 NOT IN ('Map2')", "BC"},
 		{"C1 = NULL", ""},

@@ -221,7 +221,9 @@ func (d *directory) Remove(_, name string) {
 	delete(d.rooms, name)
 }
 
-func (d *directory) RequestPlacement(_, _ string, done func(bool)) { done(true) }
+func (d *directory) RequestPlacement(_, _ string, done func(gameserver.Reserve)) {
+	done(gameserver.Reserved)
+}
 
 func (d *directory) get(name string) *lobby.Record {
 	d.mu.Lock()
