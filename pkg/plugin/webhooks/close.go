@@ -2,14 +2,12 @@ package webhooks
 
 import (
 	"errors"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/boson-project/boson/pkg/plugin"
+	"github.com/boson-project/boson/pkg/plugin/letter"
 )
 
 // retryAfter are the pauses before a save is tried again (plugins.md 16).
@@ -89,9 +87,6 @@ func (p *webhooks) closed(c *plugin.CloseGameCall, body []byte, save bool, attem
 	}
 }
 
-// writers bounds the goroutines that write dead letters at one time.
-var writers = make(chan struct{}, 4)
-
 // bury writes a save that nobody took to the dead-letter directory, and ends the
 // room.
 func (p *webhooks) bury(c *plugin.CloseGameCall, body []byte) {
@@ -105,50 +100,17 @@ func (p *webhooks) bury(c *plugin.CloseGameCall, body []byte) {
 		return
 	}
 	env := p.Host.Environment()
-	name := letterName(env, p.Host.GameID(), time.Now())
+	// One room has one close at a time.
+	name := letter.Name(strconv.FormatInt(time.Now().UnixNano(), 10), env.AppID, env.AppVersion, p.Host.GameID())
 	log := p.Host.Logger()
 	go func() {
-		writers <- struct{}{}
-		defer func() { <-writers }()
-		if err := writeLetter(p.set.deadLetterDir, name, body); err != nil {
+		if err := letter.Write(p.set.deadLetterDir, name, body); err != nil {
 			log.Error("room not saved: its state is lost", "error", err)
 		} else {
 			log.Error("room not saved: its state is in the dead-letter directory", "file", name)
 		}
 		p.Host.Enqueue(func() { p.end(c) })
 	}()
-}
-
-// maxLetterName is the length of a file's name, below what file systems take.
-const maxLetterName = 200
-
-// letterName is unique enough: one room has one close at a time.
-func letterName(env plugin.Environment, gameID string, now time.Time) string {
-	name := url.QueryEscape(env.AppID) + "_" + url.QueryEscape(env.AppVersion) + "_" + url.QueryEscape(gameID)
-	if len(name) > maxLetterName {
-		name = name[:maxLetterName]
-	}
-	return fmt.Sprintf("%s_%d.json", strings.TrimLeft(name, "."), now.UnixNano())
-}
-
-// writeLetter writes a file that is whole or not there.
-func writeLetter(dir, name string, body []byte) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".letter")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, name))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }
 
 // pathOnly is a path without its query, which may hold keys.
