@@ -1,3 +1,5 @@
+//go:build unix
+
 package store
 
 import (
@@ -29,6 +31,14 @@ func newRealRedis(t *testing.T) *dbServer {
 		return exec.Command(program, "--port", "0", "--unixsocket", s.socket, "--dir", s.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
 	}
 	return s
+}
+
+func init() {
+	realStores["real redis"] = func(t *testing.T) string {
+		s := newRealRedis(t)
+		startRedis(s)
+		return "redis://" + s.addr() + "/1"
+	}
 }
 
 func startRedis(s *dbServer) {
