@@ -97,86 +97,33 @@ func (p *roomStore) removeLetter(log *slog.Logger) {
 	}
 }
 
-// letterAfter is how long the last save of a room may take before its letter is
-// written. A server that stops does not wait for all attempts: a letter must be
-// there before.
-const letterAfter = 2 * time.Second
-
-// lastSave is the save of a room at its end.
-type lastSave struct {
-	p     *roomStore
-	c     *plugin.CloseGameCall
-	state func() (Saved, error)
-
-	buried    bool  // a letter is written, or was
-	busy      bool  // the letter is being written
-	letterErr error // why there is none
-	decided   bool  // the save is over
-	err       error // why it failed
-}
-
 // saveLast saves the room at its end, and then lets it go. Should the save fail or
-// take long, a dead letter is written at once and removed if the save works after all.
-func (p *roomStore) saveLast(c *plugin.CloseGameCall, state plugin.GameState) {
-	s := &lastSave{p: p, c: c, state: p.newest(state)}
-	var late *plugin.Timer
+// take long, a dead letter is there until it works.
+func (p *roomStore) saveLast(c *plugin.CloseGameCall, text plugin.GameState) {
+	log, state := p.Host.Logger(), p.newest(text)
+	draft := &letter.Draft{Enqueue: p.Host.Enqueue, Remove: func() error { p.removeLetter(log); return nil }}
 	if p.set.letterDir != "" {
-		late = p.Host.AfterFunc(letterAfter, s.bury)
-	}
-	p.closeWith(c, len(state), p.save(s.state), s.bury, func(err error) {
-		late.Stop()
-		s.decided, s.err = true, err
-		s.end()
-	}, 0)
-}
-
-// bury writes the letter, once.
-func (s *lastSave) bury() {
-	if s.buried || s.p.set.letterDir == "" {
-		return
-	}
-	s.buried, s.busy = true, true
-	s.elsewhere(func() error {
-		saved, err := s.state()
-		if err != nil {
-			return err
+		draft.Write = func() error {
+			saved, err := state()
+			if err != nil {
+				return err
+			}
+			return writeLetter(p.set.letterDir, p.key, saved)
 		}
-		return writeLetter(s.p.set.letterDir, s.p.key, saved)
-	}, func(err error) {
-		s.busy, s.letterErr = false, err
-		s.end()
-	})
-}
-
-// elsewhere does what takes a disk's time, and then comes back to the fiber. The
-// goroutine ends with do.
-func (s *lastSave) elsewhere(do func() error, then func(error)) {
-	go func() {
-		err := do()
-		s.p.Host.Enqueue(func() { then(err) })
-	}()
-}
-
-// end lets the room go when both the save and the letter are done.
-func (s *lastSave) end() {
-	if !s.decided || s.busy {
-		return
+		p.Host.AfterFunc(letter.After, draft.Begin)
 	}
-	log, file := s.p.Host.Logger(), letterName(s.p.key)
-	there := s.buried && s.letterErr == nil
-	stale := errors.Is(s.err, ErrStale)
-	switch {
-	case stale:
-		log.Warn("another server has a newer state of this room: it is not saved")
-	case s.err != nil && there:
-		log.Error("room not saved at its end: its state is in the dead-letter directory", "file", file, "error", s.err)
-	case s.err != nil:
-		log.Error("room not saved at its end: its state is lost", "error", errors.Join(s.err, s.letterErr))
-	}
-	finish := func() { _ = s.c.Continue() }
-	if there && (s.err == nil || stale) {
-		s.elsewhere(func() error { s.p.removeLetter(log); return nil }, func(error) { finish() })
-		return
-	}
-	finish()
+	p.closeWith(c, len(text), p.save(state), draft.Begin, func(err error) {
+		stale := errors.Is(err, ErrStale)
+		draft.End(err == nil || stale, func(there bool, letterErr error) {
+			switch {
+			case stale:
+				log.Warn("another server has a newer state of this room: it is not saved")
+			case err != nil && there:
+				log.Error("room not saved at its end: its state is in the dead-letter directory", "file", letterName(p.key), "error", err)
+			case err != nil:
+				log.Error("room not saved at its end: its state is lost", "error", errors.Join(err, letterErr))
+			}
+			_ = c.Continue()
+		})
+	}, 0)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/boson-project/boson/pkg/photon"
+	"github.com/boson-project/boson/pkg/plugin/letter"
 )
 
 // letters are the files in a directory that may not be there.
@@ -105,7 +106,7 @@ func TestLetterInTime(t *testing.T) {
 		if got := letters(t, dir); len(got) != 0 {
 			t.Errorf("letters %v before their time", got)
 		}
-		time.Sleep(letterAfter)
+		time.Sleep(letter.After)
 		synctest.Wait()
 		if saved, err := readLetter(dir, room1); err != nil || saved.Version == 0 {
 			t.Errorf("%+v, %v", saved, err)

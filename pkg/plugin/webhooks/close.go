@@ -2,6 +2,8 @@ package webhooks
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -56,18 +58,47 @@ func (p *webhooks) close(c *plugin.CloseGameCall) {
 		}
 	}
 	body, err := closePayload(p.Host, inactive, state)
-	p.ask(c, p.set.close, body, err, func(_ answer, err error) { p.closed(c, body, state != nil, 0, err) })
+	d := p.draft(body, state != nil)
+	p.ask(c, p.set.close, body, err, func(_ answer, err error) { p.closed(c, body, d, 0, err) })
 }
 
-// closed ends the room after the answer to PathClose, or tries a save again.
-func (p *webhooks) closed(c *plugin.CloseGameCall, body []byte, save bool, attempt int, err error) {
-	if err == nil || !save {
+// draft is the dead letter of a save; nil for a call that saves nothing.
+func (p *webhooks) draft(body []byte, save bool) *draft {
+	if !save {
+		return nil
+	}
+	env := p.Host.Environment()
+	// One room has one close at a time.
+	d := &draft{file: letter.Name(strconv.FormatInt(time.Now().UnixNano(), 10), env.AppID, env.AppVersion, p.Host.GameID())}
+	d.Enqueue = p.Host.Enqueue
+	if dir := p.set.deadLetterDir; dir != "" {
+		d.Write = func() error { return letter.Write(dir, d.file, body) }
+		d.Remove = func() error { return os.Remove(filepath.Join(dir, d.file)) }
+		p.Host.AfterFunc(letter.After, d.Begin)
+	}
+	return d
+}
+
+type draft struct {
+	letter.Draft
+	file string
+}
+
+// closed ends the room after the answer to PathClose, or tries a save again. The
+// letter is there from the first failure on.
+func (p *webhooks) closed(c *plugin.CloseGameCall, body []byte, d *draft, attempt int, err error) {
+	if d == nil {
 		p.end(c)
 		return
 	}
+	if err == nil {
+		p.saved(c, d, true)
+		return
+	}
+	d.Begin()
 	var refused *refusedError
 	if errors.As(err, &refused) || attempt == len(retryAfter) || c.IsNew() {
-		p.bury(c, body)
+		p.saved(c, d, false)
 		return
 	}
 	again := func() {
@@ -76,41 +107,36 @@ func (p *webhooks) closed(c *plugin.CloseGameCall, body []byte, save bool, attem
 			if err != nil {
 				p.failed(p.set.close, err)
 			}
-			p.closed(c, body, save, attempt+1, err)
+			p.closed(c, body, d, attempt+1, err)
 		})
 		if err := p.Host.HTTP(request); err != nil {
-			p.bury(c, body)
+			p.saved(c, d, false)
 		}
 	}
 	if p.Host.AfterFunc(retryAfter[attempt], again) == nil {
-		p.bury(c, body)
+		p.saved(c, d, false)
 	}
 }
 
-// bury writes a save that nobody took to the dead-letter directory, and ends the
-// room.
-func (p *webhooks) bury(c *plugin.CloseGameCall, body []byte) {
-	if p.set.deadLetterDir == "" {
-		p.Host.Logger().Error("room not saved: its state is lost")
-		p.end(c)
-		return
-	}
+// saved ends the room after a save, when its letter is written or removed.
+func (p *webhooks) saved(c *plugin.CloseGameCall, d *draft, ok bool) {
 	if c.IsNew() && p.Host.DeferAfter(c, drainTimeout, func() { p.end(c) }) == nil {
 		p.end(c)
 		return
 	}
-	env := p.Host.Environment()
-	// One room has one close at a time.
-	name := letter.Name(strconv.FormatInt(time.Now().UnixNano(), 10), env.AppID, env.AppVersion, p.Host.GameID())
 	log := p.Host.Logger()
-	go func() {
-		if err := letter.Write(p.set.deadLetterDir, name, body); err != nil {
+	d.End(ok, func(there bool, err error) {
+		switch {
+		case ok && err != nil:
+			log.Warn("dead letter of a room that is saved not removed", "file", d.file, "error", err)
+		case ok:
+		case there:
+			log.Error("room not saved: its state is in the dead-letter directory", "file", d.file)
+		default:
 			log.Error("room not saved: its state is lost", "error", err)
-		} else {
-			log.Error("room not saved: its state is in the dead-letter directory", "file", name)
 		}
-		p.Host.Enqueue(func() { p.end(c) })
-	}()
+		p.end(c)
+	})
 }
 
 // pathOnly is a path without its query, which may hold keys.
