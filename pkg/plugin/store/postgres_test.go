@@ -96,6 +96,7 @@ func startPostgres(s *dbServer) {
 
 // What eachStore does not ask: tombstones, the removal of what expired, big states.
 func TestPostgres(t *testing.T) {
+	t.Parallel()
 	server := newPostgres(t)
 	startPostgres(server)
 	s := look(t, postgresSetting(server))
@@ -147,6 +148,7 @@ func TestPostgres(t *testing.T) {
 // Servers that start together make one table, and one whose user may make none
 // uses the one that is there.
 func TestPostgresTable(t *testing.T) {
+	t.Parallel()
 	server := newPostgres(t)
 	startPostgres(server)
 	var done sync.WaitGroup
@@ -168,6 +170,7 @@ func TestPostgresTable(t *testing.T) {
 
 // Of saves of one room at once the newest stays, whatever the order.
 func TestPostgresRace(t *testing.T) {
+	t.Parallel()
 	server := newPostgres(t)
 	startPostgres(server)
 	stores := []Store{look(t, postgresSetting(server)), look(t, postgresSetting(server))}
@@ -191,6 +194,7 @@ func TestPostgresRace(t *testing.T) {
 // A restarted server is used again, though every connection has died, and a slow
 // one costs a request its time and no more.
 func TestPostgresRestarts(t *testing.T) {
+	t.Parallel()
 	server := newPostgres(t)
 	s := look(t, postgresSetting(server))
 	_, err := s.Load(ctx, "0")

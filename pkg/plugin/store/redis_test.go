@@ -52,6 +52,7 @@ func startRedis(s *dbServer) {
 
 // Expiry, tombstones and big states with the real server.
 func TestRealRedis(t *testing.T) {
+	t.Parallel()
 	server := newRealRedis(t)
 	startRedis(server)
 	s := look(t, "redis://"+server.addr())
@@ -96,6 +97,7 @@ func TestRealRedis(t *testing.T) {
 // A restarted server is used again, though every connection of the pool has died
 // and its scripts are gone.
 func TestRealRedisRestarts(t *testing.T) {
+	t.Parallel()
 	server := newRealRedis(t)
 	startRedis(server)
 	s := look(t, "redis://"+server.addr())
@@ -135,6 +137,7 @@ func TestRealRedisRestarts(t *testing.T) {
 
 // Requests end with their context, not sooner and not later, when the server is slow.
 func TestRealRedisIsSlow(t *testing.T) {
+	t.Parallel()
 	server := newRealRedis(t)
 	startRedis(server)
 	s := look(t, "redis://"+server.addr())
