@@ -119,12 +119,37 @@ func operatorCommands() []*cobra.Command {
 	closing.Flags().StringVar(&closeRoom.AppVersion, "app-version", "", "the room's AppVersion")
 	closing.Flags().StringVar(&closeRoom.Reason, "reason", "closed by an operator", "what the players are told")
 
-	all := []*cobra.Command{status, rooms, drain, closing, pluginsCommand(o)}
+	all := []*cobra.Command{status, rooms, drain, closing, kickCommand(o), pluginsCommand(o)}
 	for _, c := range all {
 		c.Flags().StringVar(&o.address, "admin", "127.0.0.1:8089", "the server's admin.grpc address")
 		c.Flags().StringVar(&o.token, "token", os.Getenv("BOSON_ADMIN_TOKEN"), "the server's admin.token")
 	}
 	return all
+}
+
+// kickCommand removes players from a room.
+func kickCommand(o *operator) *cobra.Command {
+	req := &adminv1.KickUserRequest{}
+	c := &cobra.Command{Use: "kick ROOM {--user ID | --actor NUMBER}", Short: "Remove a player from a room on a game server (--ban: for good)", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req.Name = args[0]
+			return o.call(cmd.Context(), func(ctx context.Context, c adminv1.AdminClient) error {
+				r, err := c.KickUser(ctx, req)
+				if err == nil {
+					fmt.Printf("%d actors were removed\n", r.Removed)
+				}
+				return err
+			})
+		}}
+	c.Flags().StringVar(&req.AppId, "app", "", "the room's AppId")
+	c.Flags().StringVar(&req.AppVersion, "app-version", "", "the room's AppVersion")
+	c.Flags().StringVar(&req.UserId, "user", "", "all actors of this user id")
+	c.Flags().Int32Var(&req.ActorNr, "actor", 0, "the actor of this number")
+	c.Flags().BoolVar(&req.Ban, "ban", false, "the user can't come back to this room")
+	c.Flags().StringVar(&req.Reason, "reason", "removed by an operator", "what the player is told")
+	c.MarkFlagsOneRequired("user", "actor")
+	c.MarkFlagsMutuallyExclusive("user", "actor")
+	return c
 }
 
 // pluginsCommand lists drop-in plugins.

@@ -26,6 +26,9 @@ type Backend interface {
 	Drain(on bool) (rooms int, err error)
 	// CloseRoom ends a room. ErrNoRoom: it is not here.
 	CloseRoom(app, version, name, reason string) error
+	// Kick removes actors from a room and returns how many; ctx bounds the time it
+	// may take. ErrNoRoom: the room is not here. ErrNoActor: nobody in it is meant.
+	Kick(ctx context.Context, req *adminv1.KickUserRequest) (removed int, err error)
 	// Plugins lists the drop-in plugins, after a look at their directory if reload
 	// is set, which can take seconds.
 	Plugins(reload bool) ([]*adminv1.Plugin, error)
@@ -34,6 +37,7 @@ type Backend interface {
 // Errors of a Backend.
 var (
 	ErrNoRoom        = errors.New("no such room on this server")
+	ErrNoActor       = errors.New("no such player in this room")
 	ErrNotGameServer = errors.New("this process runs no game server")
 )
 
@@ -144,6 +148,22 @@ func (s *service) CloseRoom(_ context.Context, req *adminv1.CloseRoomRequest) (*
 		return nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
 	return &adminv1.CloseRoomResponse{}, nil
+}
+
+func (s *service) KickUser(ctx context.Context, req *adminv1.KickUserRequest) (*adminv1.KickUserResponse, error) {
+	if (req.UserId == "") == (req.ActorNr == 0) {
+		return nil, status.Error(codes.InvalidArgument, "say who: a user id or an actor number")
+	}
+	removed, err := s.backend.Kick(ctx, req)
+	switch {
+	case errors.Is(err, ErrNoRoom), errors.Is(err, ErrNoActor):
+		return nil, status.Error(codes.NotFound, err.Error())
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return nil, status.FromContextError(err).Err()
+	case err != nil:
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	}
+	return &adminv1.KickUserResponse{Removed: int32(removed)}, nil
 }
 
 func (s *service) ListPlugins(context.Context, *adminv1.ListPluginsRequest) (*adminv1.PluginList, error) {

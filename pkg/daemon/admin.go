@@ -51,7 +51,7 @@ func (o *operated) Start(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("admin.grpc: %w", err), o.Stop(ctx))
 		}
 		o.grpc = g
-		o.log.Info().Stringer("address", g.Addr()).Msg("operators' API: boson status, rooms, drain, close")
+		o.log.Info().Stringer("address", g.Addr()).Msg("operators' API: boson status, rooms, drain, close, kick")
 	}
 	if o.cfg.Admin.Listen == "" {
 		return nil

@@ -3,10 +3,12 @@ package daemon
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/boson-project/boson/pkg/admin"
 	"github.com/boson-project/boson/pkg/announce"
 	"github.com/boson-project/boson/pkg/app"
+	"github.com/boson-project/boson/pkg/gameserver"
 	"github.com/boson-project/boson/pkg/lobby"
 	adminv1 "github.com/boson-project/boson/proto/admin/v1"
 )
@@ -134,6 +136,32 @@ func (o backend) CloseRoom(appID, version, name, reason string) error {
 		return admin.ErrNoRoom
 	}
 	return nil
+}
+
+// kickTimeout bounds the wait for a room that has much to do, or whose plugin holds it.
+const kickTimeout = 5 * time.Second
+
+// Kick implements admin.Backend.
+func (o backend) Kick(ctx context.Context, req *adminv1.KickUserRequest) (removed int, err error) {
+	gs := nodeOf[*gameServerNode](o)
+	if gs == nil {
+		return 0, admin.ErrNotGameServer
+	}
+	ctx, cancel := context.WithTimeout(ctx, kickTimeout)
+	defer cancel()
+	there, removed, err := gs.game.Kick(ctx, req.AppId+"\x00"+req.AppVersion, req.Name,
+		gameserver.Kick{UserID: req.UserId, ActorNr: req.ActorNr, Ban: req.Ban, Reason: req.Reason})
+	switch {
+	case err != nil:
+		return 0, err
+	case !there:
+		return 0, admin.ErrNoRoom
+	case removed == 0 && !(req.Ban && req.UserId != ""):
+		return 0, admin.ErrNoActor
+	}
+	gs.log.Info().Str("app", req.AppId).Str("room", req.Name).Str("user", req.UserId).Int32("actor", req.ActorNr).
+		Bool("ban", req.Ban).Int("removed", removed).Msg("players removed from a room by an operator")
+	return removed, nil
 }
 
 // Plugins implements admin.Backend.

@@ -19,6 +19,7 @@ import (
 	"github.com/boson-project/boson/pkg/config"
 	"github.com/boson-project/boson/pkg/gameserver"
 	"github.com/boson-project/boson/pkg/lobby"
+	"github.com/boson-project/boson/pkg/plugin/letter"
 	"github.com/boson-project/boson/pkg/plugin/store"
 	"github.com/boson-project/boson/pkg/room"
 	"github.com/boson-project/boson/pkg/s2s"
@@ -186,6 +187,7 @@ func (n *gameServerNode) metrics() prometheus.Collector {
 		n.pluginCount("plugin_failed_total", "calls that plugins failed", &n.game.PluginCounters.Failed),
 		n.pluginCount("plugin_saves_total", "rooms that RoomStore saved", &store.Saves),
 		n.pluginCount("plugin_save_failures_total", "saves of rooms by RoomStore that failed, each attempt", &store.SaveFailures),
+		n.pluginCount("plugin_dead_letters_total", "states of rooms that plugins could not save and wrote to their dead-letter directory", &letter.Written),
 		admin.Gauge{Name: "plugin_load_failures_total", Help: "drop-in plugins, or new states of them, that could not be loaded", Counter: true, Read: n.plugins.loadFailures},
 		admin.Gauge{Name: "load_level", Help: "0 lowest to 4 highest", Read: func() float64 { return float64(n.Level()) }},
 	)

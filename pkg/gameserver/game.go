@@ -51,6 +51,7 @@ const (
 	tick
 	placed
 	closeRoom
+	kick
 	call
 )
 
@@ -60,7 +61,7 @@ type message struct {
 	reason  transport.Reason
 	answer  Reserve // placed
 	text    string  // closeRoom: what the players are told
-	run     func()  // call: of the plugin's host
+	run     func()  // call: of the plugin's host; kick
 	peer    *peer
 	request photon.Request
 }
@@ -127,6 +128,8 @@ func (g *game) handle(m *message) {
 		if g.room != nil {
 			g.room.Close(now, photon.ReturnOk, m.text)
 		}
+	case kick:
+		m.run()
 	case call:
 		if h := g.host.Load(); h != nil {
 			h.Run(m.run)
@@ -297,6 +300,8 @@ func (g *game) afterEnd(m *message) {
 		if next := m.peer.game.Load(); next != nil && next != g {
 			next.fiber.PostAlways(*m)
 		}
+	case kick:
+		m.run() // finds nobody
 	}
 }
 

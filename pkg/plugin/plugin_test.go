@@ -74,11 +74,11 @@ func TestDecisionsOfCalls(t *testing.T) {
 
 // PL-59
 func TestCheckAPI(t *testing.T) {
-	if plugin.APIVersion != "1.0" {
-		t.Fatalf("this test is made for version 1.0")
+	if plugin.APIVersion != "1.1" {
+		t.Fatalf("this test is made for version 1.1")
 	}
 	for version, want := range map[string]bool{
-		"1.0": true, "1.0.7": true, "1.1": false, "0.9": false, "2.0": false, "10.0": false,
+		"1.0": true, "1.0.7": true, "1.1": true, "1.1.7": true, "1.2": false, "1.10": false, "0.9": false, "2.0": false, "10.0": false,
 		"": false, "1": false, "1.": false, "1.x": false, "x.0": false, "-1.0": false, "1.-1": false,
 	} {
 		if err := plugin.CheckAPI(version); (err == nil) != want {

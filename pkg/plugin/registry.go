@@ -11,8 +11,11 @@ import (
 )
 
 // APIVersion is the version of this package that plugins are built against,
-// major.minor.
-const APIVersion = "1.0"
+// major.minor. What is added makes a new minor one, so that a server without it
+// does not load a plugin that needs it (plugins.md 5):
+//
+//   - 1.1: Host.CloseRoom
+const APIVersion = "1.1"
 
 // CheckAPI says whether a plugin built against that version can be loaded: the
 // major number must be the same and the minor one not higher (plugins.md 5).

@@ -99,6 +99,8 @@ type Removal struct {
 	// of the excluded says (plugins.md 7.4).
 	Exclude bool
 	Reason  byte
+	// Leave is what the plugin hears; 0 is PluginRequest.
+	Leave photon.LeaveReason
 	// Code and Text are what the client is told.
 	Code photon.ReturnCode
 	Text string
@@ -112,8 +114,11 @@ func (r *Room) Remove(now time.Duration, actorNr int32, how Removal) bool {
 	if a == nil || a.joining || r.phase != open {
 		return false
 	}
-	if how.Exclude && a.userID != "" && !r.isExcluded(a.userID) {
-		r.excluded = append(r.excluded, ExcludedUser{UserID: a.userID, Reason: how.Reason})
+	if how.Exclude {
+		r.Exclude(a.userID, how.Reason)
+	}
+	if how.Leave == 0 {
+		how.Leave = photon.PluginRequest
 	}
 	if a.leaving != nil {
 		a.leaving.IsInactive = false
@@ -123,8 +128,18 @@ func (r *Room) Remove(now time.Duration, actorNr int32, how Removal) bool {
 		sink := a.seat.sink
 		defer sink.Disconnect(how.Code, how.Text)
 	}
-	r.depart(now, a, &Leave{Reason: photon.PluginRequest, Details: how.Text})
+	r.depart(now, a, &Leave{Reason: how.Leave, Details: how.Text})
 	return true
+}
+
+// Exclude keeps a user out of this room from now on, who need not be in it. The
+// reason is what the list of the excluded says (plugins.md 7.4).
+func (r *Room) Exclude(userID string, reason byte) {
+	if userID == "" || r.isExcluded(userID) {
+		return
+	}
+	r.excluded = append(r.excluded, ExcludedUser{UserID: userID, Reason: reason})
+	r.changed = true
 }
 
 // depart begins to take an actor out (loadbalancing-rooms.md 5.2).

@@ -21,7 +21,7 @@ const module = "github.com/boson-project/boson/"
 var floors = [][]string{
 	{"pkg/gpbinary", "pkg/gpjson", "pkg/photon", "pkg/secure", "pkg/enet"},
 	{"pkg/transport", "pkg/announce", "pkg/app", "pkg/auth", "pkg/client", "pkg/trace", "pkg/webcall", "pkg/webrpc"},
-	{"pkg/room", "pkg/lobby", "pkg/lobby/sqlfilter", "pkg/plugin", "pkg/plugin/host", "pkg/plugin/webhooks", "pkg/plugin/wasm", "pkg/plugin/wasm/guest", "pkg/plugin/wasm/abi", "pkg/plugin/store"},
+	{"pkg/room", "pkg/lobby", "pkg/lobby/sqlfilter", "pkg/plugin", "pkg/plugin/host", "pkg/plugin/letter", "pkg/plugin/webhooks", "pkg/plugin/wasm", "pkg/plugin/wasm/guest", "pkg/plugin/wasm/abi", "pkg/plugin/store"},
 	{"pkg/s2s", "pkg/cluster", "pkg/admin"},
 	{"pkg/nameserver", "pkg/master", "pkg/gameserver", "pkg/config"},
 	{"pkg/daemon", "pkg/doctor", "pkg/bench", "pkg/plugin/plugintest"},

@@ -318,6 +318,50 @@ func TestRemoveActor(t *testing.T) {
 	})
 }
 
+// An operator removes actors: the plugin hears of it, and another list of the
+// excluded there is not.
+func TestOperatorKicks(t *testing.T) {
+	table3(t, plugintest.Options{}, options(0, 60_000), func(s *plugintest.Server, r *recorder, on func(func()), c [3]*plugintest.Client) {
+		kick := func(want int, k gameserver.Kick) {
+			t.Helper()
+			if got := s.Kick("room", k); got != want {
+				t.Errorf("%+v removed %d, want %d", k, got, want)
+			}
+			synctest.Wait()
+		}
+		kick(0, gameserver.Kick{UserID: "nobody"})
+		kick(0, gameserver.Kick{ActorNr: 9, Ban: true})
+		wantList(t, "callbacks", r.noted())
+		kick(1, gameserver.Kick{ActorNr: 2, Reason: "mind your words"})
+		if text := c[1].WaitGone(); text != "mind your words" {
+			t.Errorf("bob was told %q", text)
+		}
+		wantList(t, "events", c[0].Got(), "event 254 from 2: <nil>")
+		c[2].Drop(transport.ReasonTimeout)
+		synctest.Wait()
+		wantList(t, "callbacks", r.noted(), "leave 2 inactive=false reason=2", "leave 3 inactive=true reason=4")
+		wantOk(t, s.Client("bob").Join("room"))
+		r.noted()
+		kick(1, gameserver.Kick{UserID: "carl", Ban: true}) // inactive
+		kick(0, gameserver.Kick{UserID: "dora", Ban: true}) // not here yet
+		wantList(t, "callbacks", r.noted(), "leave 3 inactive=false reason=2")
+		for _, user := range []string{"carl", "dora"} {
+			wantCode(t, s.Client(user).JoinMode("room", photon.JoinOrRejoin), photon.ReturnJoinFailedFoundExcludedUserID)
+		}
+		on(func() {
+			if n := len(r.Host.ActiveActors()); n != 2 {
+				t.Errorf("%d actors", n)
+			}
+		})
+		// The last one's removal is the room's end.
+		kick(1, gameserver.Kick{UserID: "ann"})
+		kick(1, gameserver.Kick{UserID: "bob"})
+		if s.Rooms() != 0 {
+			t.Error("an empty room is there")
+		}
+	})
+}
+
 // loader loads a state.
 type loader struct {
 	recorder

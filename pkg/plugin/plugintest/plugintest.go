@@ -153,6 +153,18 @@ func (s *Server) Close(name string) bool {
 	return s.game.CloseRoom(AppID+"\x00"+AppVersion, name, "closed by the test")
 }
 
+// Kick removes actors as an operator does, and returns how many.
+func (s *Server) Kick(name string, k gameserver.Kick) int {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	there, n, err := s.game.Kick(ctx, AppID+"\x00"+AppVersion, name, k)
+	if err != nil || !there {
+		s.t.Errorf("kick from %s: %v, there: %v", name, err, there)
+	}
+	return n
+}
+
 // Client connects a client. Its nickname is "nick-" and the user id.
 func (s *Server) Client(userID string, opt ...ClientOption) *Client {
 	s.t.Helper()

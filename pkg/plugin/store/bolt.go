@@ -48,7 +48,7 @@ func OpenBolt(dir string) (*Bolt, error) {
 	file := filepath.Join(dir, boltFile)
 	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second})
 	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, fmt.Errorf("store: %s is in use by another process; give each its own directory, or use Redis", file)
+		return nil, fmt.Errorf("store: %s is in use by another process; give each its own directory, or use Redis or PostgreSQL", file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: %s: %w", file, err)

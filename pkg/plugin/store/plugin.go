@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -88,8 +89,9 @@ func (p *roomStore) Close() error {
 // back, a create finds the name taken.
 func (p *roomStore) OnCreateGame(c *plugin.CreateGameCall) {
 	var saved Saved // not to be read after a time-out
+	log := p.Host.Logger()
 	p.request(c, 0, func(ctx context.Context, s Store) (err error) {
-		saved, err = s.Load(ctx, p.key)
+		saved, err = p.load(ctx, s, log)
 		return err
 	}, func(err error) {
 		switch {
@@ -134,12 +136,17 @@ func (p *roomStore) OnCloseGame(c *plugin.CloseGameCall) {
 	if p.mayComeBack() {
 		state, err := p.Host.State()
 		if err == nil {
-			p.closeWith(c, len(state), p.save(state), 0)
+			p.saveLast(c, state)
 			return
 		}
 		p.Host.Logger().Error("room not saved", "error", err)
 	} else if last := p.version; last != 0 {
-		p.closeWith(c, 0, func(ctx context.Context, s Store) error { return s.Delete(ctx, p.key, last) }, 0)
+		p.closeWith(c, 0, func(ctx context.Context, s Store) error { return s.Delete(ctx, p.key, last) }, func() {}, func(err error) {
+			if err != nil {
+				p.Host.Logger().Error("room not deleted at its end", "error", err)
+			}
+			_ = c.Continue()
+		}, 0)
 		return
 	}
 	_ = c.Continue()
@@ -148,18 +155,18 @@ func (p *roomStore) OnCloseGame(c *plugin.CloseGameCall) {
 // retryAfter are the pauses between the attempts of the last request of a room.
 var retryAfter = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
-// closeWith ends the room after a request, which is tried a few times.
-func (p *roomStore) closeWith(c *plugin.CloseGameCall, size int, do func(context.Context, Store) error, attempt int) {
+// closeWith does the last request of a room, which is tried a few times, and then
+// what comes after it. failed is told of each attempt that failed.
+func (p *roomStore) closeWith(c *plugin.CloseGameCall, size int, do func(context.Context, Store) error, failed func(), then func(error), attempt int) {
 	p.request(c, size, do, func(err error) {
-		if err != nil && !errors.Is(err, ErrStale) && attempt < len(retryAfter) {
-			if p.Host.AfterFunc(retryAfter[attempt], func() { p.closeWith(c, size, do, attempt+1) }) != nil {
+		if err != nil && !errors.Is(err, ErrStale) {
+			failed()
+			if attempt < len(retryAfter) &&
+				p.Host.AfterFunc(retryAfter[attempt], func() { p.closeWith(c, size, do, failed, then, attempt+1) }) != nil {
 				return
 			}
 		}
-		if err != nil {
-			p.Host.Logger().Error("room not stored at its end", "error", err)
-		}
-		_ = c.Continue()
+		then(err)
 	})
 }
 
@@ -209,8 +216,7 @@ func (p *roomStore) saveIfChanged() {
 	}
 	before := p.version
 	p.saving = true
-	save := p.save(state)
-	err = p.do(len(state), save, func(err error) {
+	err = p.do(len(state), p.save(p.newest(state)), func(err error) {
 		p.saving = false
 		switch {
 		case errors.Is(err, ErrStale):
@@ -228,13 +234,23 @@ func (p *roomStore) saveIfChanged() {
 	}
 }
 
-// save returns the request that stores a state as the newest one.
-func (p *roomStore) save(state plugin.GameState) func(context.Context, Store) error {
+// newest makes a state the newest one of the room. What it returns reads the state
+// for its expiry: not on the fiber.
+func (p *roomStore) newest(state plugin.GameState) func() (Saved, error) {
 	now := time.Now()
 	p.version = max(p.version+1, now.UnixMilli())
 	saved := Saved{Version: p.version, State: state}
-	return func(ctx context.Context, s Store) (err error) {
-		if saved.Expires, err = expiry(state, now, p.set.maxAge); err != nil {
+	return sync.OnceValues(func() (_ Saved, err error) {
+		saved.Expires, err = expiry(state, now, p.set.maxAge)
+		return saved, err
+	})
+}
+
+// save returns the request that stores a state.
+func (p *roomStore) save(state func() (Saved, error)) func(context.Context, Store) error {
+	return func(ctx context.Context, s Store) error {
+		saved, err := state()
+		if err != nil {
 			return err
 		}
 		return s.Save(ctx, p.key, saved)

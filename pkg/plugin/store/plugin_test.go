@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -246,7 +247,7 @@ func TestNoDatabase(t *testing.T) {
 	bob.Leave(true)
 	eventually(t, "the room ends", func() bool { return s.Rooms() == 0 })
 	s.Stop()
-	if text := log.String(); !strings.Contains(text, "room not stored at its end") || strings.Contains(text, "secret") {
+	if text := log.String(); !strings.Contains(text, "room not saved at its end: its state is lost") || strings.Contains(text, "secret") {
 		t.Errorf("log: %s", text)
 	}
 	// Loads and creates are no saves.
@@ -299,10 +300,12 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// memory is a store without a disk. hold, if it is not nil, keeps everybody waiting.
+// memory is a store without a disk. hold, if it is not nil, keeps everybody waiting;
+// the next fail saves fail.
 type memory struct {
 	mu    sync.Mutex
 	saves []Saved
+	fail  int
 	hold  chan struct{}
 }
 
@@ -321,6 +324,10 @@ func (m *memory) Save(_ context.Context, _ string, s Saved) error {
 	m.wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.fail > 0 {
+		m.fail--
+		return errors.New("not now")
+	}
 	m.saves = append(m.saves, s)
 	return nil
 }

@@ -33,7 +33,8 @@ func (silent) Printf(context.Context, string, ...any) {}
 
 // NewRedis returns a store on a server. Connections are made when they are
 // needed; a request is tried a second time, for connections that died while they
-// were idle. More is the business of those who wait.
+// were idle. More is the business of those who wait. Requests end with their
+// contexts: those need a deadline.
 func NewRedis(opt *redis.Options) *Redis {
 	own := *opt
 	if own.MaxRetries == 0 {
@@ -41,6 +42,15 @@ func NewRedis(opt *redis.Options) *Redis {
 	}
 	if own.DialerRetries == 0 {
 		own.DialerRetries = 1
+	}
+	// The client would wait by its own clock, longer than the rooms or not so long.
+	own.ContextTimeoutEnabled = true
+	if own.ReadTimeout == 0 {
+		own.ReadTimeout = -1
+	}
+	// One for each worker: its own number is that of the processors.
+	if own.PoolSize == 0 {
+		own.PoolSize = maxWorkers
 	}
 	return &Redis{client: redis.NewClient(&own)}
 }

@@ -13,6 +13,7 @@ const (
 	keySaveInterval = "SaveInterval"
 	keyTimeout      = "Timeout"
 	keyMaxAge       = "MaxAge"
+	keyLetterDir    = "DeadLetterDir"
 
 	defaultSaveInterval = 30 * time.Second
 	defaultTimeout      = 5 * time.Second
@@ -23,11 +24,12 @@ type settings struct {
 	saveInterval time.Duration // 0: only when the room ends
 	timeout      time.Duration // of one request to the database
 	maxAge       time.Duration // 0: as long as players may come back
+	letterDir    string        // for states that could not be saved; "" is nowhere
 }
 
 // parseSettings reads an application's settings. Unknown keys are left alone.
 func parseSettings(config plugin.Config) (*settings, error) {
-	s := &settings{store: config[keyStore], saveInterval: defaultSaveInterval, timeout: defaultTimeout}
+	s := &settings{store: config[keyStore], letterDir: config[keyLetterDir], saveInterval: defaultSaveInterval, timeout: defaultTimeout}
 	if _, err := parseStore(s.store); err != nil {
 		return nil, fmt.Errorf("plugin %s: %w", Name, err)
 	}

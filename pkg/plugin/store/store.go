@@ -47,7 +47,7 @@ var (
 )
 
 // errBadStore carries no part of the setting: it may hold a password.
-var errBadStore = errors.New(`Store must be "bolt:<directory>" or "redis://[user:password@]host:port/database" (rediss:// for TLS)`)
+var errBadStore = errors.New(`Store must be "bolt:<directory>", "redis://[user:password@]host:port/database" (rediss:// for TLS) or "postgres://[user:password@]host:port/database"`)
 
 // parseStore checks a setting and returns what opens the store.
 func parseStore(setting string) (open func() (Store, error), err error) {
@@ -60,6 +60,13 @@ func parseStore(setting string) (open func() (Store, error), err error) {
 			return nil, errBadStore
 		}
 		return func() (Store, error) { return NewRedis(opt), nil }, nil
+	}
+	if strings.HasPrefix(setting, "postgres://") || strings.HasPrefix(setting, "postgresql://") {
+		config, err := parsePostgres(setting)
+		if err != nil {
+			return nil, err
+		}
+		return func() (Store, error) { return NewPostgres(config) }, nil
 	}
 	return nil, errBadStore
 }

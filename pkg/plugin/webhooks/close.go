@@ -2,14 +2,14 @@ package webhooks
 
 import (
 	"errors"
-	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/boson-project/boson/pkg/plugin"
+	"github.com/boson-project/boson/pkg/plugin/letter"
 )
 
 // retryAfter are the pauses before a save is tried again (plugins.md 16).
@@ -58,18 +58,47 @@ func (p *webhooks) close(c *plugin.CloseGameCall) {
 		}
 	}
 	body, err := closePayload(p.Host, inactive, state)
-	p.ask(c, p.set.close, body, err, func(_ answer, err error) { p.closed(c, body, state != nil, 0, err) })
+	d := p.draft(body, state != nil)
+	p.ask(c, p.set.close, body, err, func(_ answer, err error) { p.closed(c, body, d, 0, err) })
 }
 
-// closed ends the room after the answer to PathClose, or tries a save again.
-func (p *webhooks) closed(c *plugin.CloseGameCall, body []byte, save bool, attempt int, err error) {
-	if err == nil || !save {
+// draft is the dead letter of a save; nil for a call that saves nothing.
+func (p *webhooks) draft(body []byte, save bool) *draft {
+	if !save {
+		return nil
+	}
+	env := p.Host.Environment()
+	// One room has one close at a time.
+	d := &draft{file: letter.Name(strconv.FormatInt(time.Now().UnixNano(), 10), env.AppID, env.AppVersion, p.Host.GameID())}
+	d.Enqueue = p.Host.Enqueue
+	if dir := p.set.deadLetterDir; dir != "" {
+		d.Write = func() error { return letter.Write(dir, d.file, body) }
+		d.Remove = func() error { return os.Remove(filepath.Join(dir, d.file)) }
+		p.Host.AfterFunc(letter.After, d.Begin)
+	}
+	return d
+}
+
+type draft struct {
+	letter.Draft
+	file string
+}
+
+// closed ends the room after the answer to PathClose, or tries a save again. The
+// letter is there from the first failure on.
+func (p *webhooks) closed(c *plugin.CloseGameCall, body []byte, d *draft, attempt int, err error) {
+	if d == nil {
 		p.end(c)
 		return
 	}
+	if err == nil {
+		p.saved(c, d, true)
+		return
+	}
+	d.Begin()
 	var refused *refusedError
 	if errors.As(err, &refused) || attempt == len(retryAfter) || c.IsNew() {
-		p.bury(c, body)
+		p.saved(c, d, false)
 		return
 	}
 	again := func() {
@@ -78,77 +107,36 @@ func (p *webhooks) closed(c *plugin.CloseGameCall, body []byte, save bool, attem
 			if err != nil {
 				p.failed(p.set.close, err)
 			}
-			p.closed(c, body, save, attempt+1, err)
+			p.closed(c, body, d, attempt+1, err)
 		})
 		if err := p.Host.HTTP(request); err != nil {
-			p.bury(c, body)
+			p.saved(c, d, false)
 		}
 	}
 	if p.Host.AfterFunc(retryAfter[attempt], again) == nil {
-		p.bury(c, body)
+		p.saved(c, d, false)
 	}
 }
 
-// writers bounds the goroutines that write dead letters at one time.
-var writers = make(chan struct{}, 4)
-
-// bury writes a save that nobody took to the dead-letter directory, and ends the
-// room.
-func (p *webhooks) bury(c *plugin.CloseGameCall, body []byte) {
-	if p.set.deadLetterDir == "" {
-		p.Host.Logger().Error("room not saved: its state is lost")
-		p.end(c)
-		return
-	}
+// saved ends the room after a save, when its letter is written or removed.
+func (p *webhooks) saved(c *plugin.CloseGameCall, d *draft, ok bool) {
 	if c.IsNew() && p.Host.DeferAfter(c, drainTimeout, func() { p.end(c) }) == nil {
 		p.end(c)
 		return
 	}
-	env := p.Host.Environment()
-	name := letterName(env, p.Host.GameID(), time.Now())
 	log := p.Host.Logger()
-	go func() {
-		writers <- struct{}{}
-		defer func() { <-writers }()
-		if err := writeLetter(p.set.deadLetterDir, name, body); err != nil {
+	d.End(ok, func(there bool, err error) {
+		switch {
+		case ok && err != nil:
+			log.Warn("dead letter of a room that is saved not removed", "file", d.file, "error", err)
+		case ok:
+		case there:
+			log.Error("room not saved: its state is in the dead-letter directory", "file", d.file)
+		default:
 			log.Error("room not saved: its state is lost", "error", err)
-		} else {
-			log.Error("room not saved: its state is in the dead-letter directory", "file", name)
 		}
-		p.Host.Enqueue(func() { p.end(c) })
-	}()
-}
-
-// maxLetterName is the length of a file's name, below what file systems take.
-const maxLetterName = 200
-
-// letterName is unique enough: one room has one close at a time.
-func letterName(env plugin.Environment, gameID string, now time.Time) string {
-	name := url.QueryEscape(env.AppID) + "_" + url.QueryEscape(env.AppVersion) + "_" + url.QueryEscape(gameID)
-	if len(name) > maxLetterName {
-		name = name[:maxLetterName]
-	}
-	return fmt.Sprintf("%s_%d.json", strings.TrimLeft(name, "."), now.UnixNano())
-}
-
-// writeLetter writes a file that is whole or not there.
-func writeLetter(dir, name string, body []byte) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".letter")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, name))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+		p.end(c)
+	})
 }
 
 // pathOnly is a path without its query, which may hold keys.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"testing"
-	"time"
 
 	"github.com/boson-project/boson/pkg/gpbinary"
 	"github.com/boson-project/boson/pkg/photon"
@@ -196,11 +195,5 @@ func TestAnswers(t *testing.T) {
 		if string(a.state) != test.state || got != test.err || isRefused != test.isRefused {
 			t.Errorf("%v %d %s: state %s, error %q", test.status, test.code, test.body, a.state, got)
 		}
-	}
-}
-
-func TestLetterName(t *testing.T) {
-	if got := letterName(testEnv, "../a b/c", time.Unix(0, 5)); got != "app-guid_1.0_..%2Fa+b%2Fc_5.json" {
-		t.Error(got)
 	}
 }

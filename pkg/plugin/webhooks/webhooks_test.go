@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -540,6 +542,45 @@ func TestSaveIsRetried(t *testing.T) {
 	}
 	if !letters[body] || !letters[refused] {
 		t.Errorf("%d letters, without those of room/2 and room3", len(files))
+	}
+}
+
+// The letter is there as long as a save has failed or is slow, for a server that stops
+// does not wait for long, and gone when the service has taken the save.
+func TestLetterOfASaveThatWorks(t *testing.T) {
+	before := retryAfter
+	defer func() { retryAfter = before }()
+	retryAfter = [...]time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
+	web := newService(t)
+	dir := t.TempDir()
+	s := web.start(saves("DeadLetterDir", dir)...)
+	letters := func() int {
+		files, err := filepath.Glob(dir + "/*.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	ann := s.Client("ann")
+	ann.Create("room1", playerTTL, noOptions)
+	web.next("/create")
+	web.says("/close", "500")
+	first := web.holds("/close")
+	ann.Leave(true)
+	body := web.next("/close").body
+	web.says("/close", `{"ResultCode":0}`)
+	second := web.holds("/close")
+	close(first)
+	web.gets("/close", body)
+	for end := time.Now().Add(10 * time.Second); letters() == 0; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("no letter is written while the save is tried again")
+		}
+	}
+	close(second)
+	s.Stop()
+	if n := letters(); n != 0 {
+		t.Errorf("%d letters of a room that was saved", n)
 	}
 }
 
