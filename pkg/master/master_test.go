@@ -70,3 +70,34 @@ func TestFindFriendsForms(t *testing.T) {
 		}
 	})
 }
+
+// An application that has ended does not come to life again by a timer that was
+// under way, to end the one that took its place with its clients.
+func TestEndedStaysEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{StatsInterval: 5 * time.Second, LobbyStatsInterval: time.Minute, Logger: zerolog.Nop()})
+		var first, second *application
+		s.post(testApp, func(a *application, _ time.Time) { first = a })
+		synctest.Wait()
+		s.post(testApp, func(a *application, now time.Time) {
+			a.nextStats, a.slot = now, statsSlots-1 // idle, and found to be before the timer fires
+		})
+		synctest.Wait()
+		s.post(testApp, func(a *application, _ time.Time) {
+			second = a
+			a.peers[&peer{}] = struct{}{}
+		})
+		synctest.Wait()
+		if first == second {
+			t.Fatal("the idle application did not end")
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		s.mu.Lock()
+		if s.apps[testApp] != second {
+			t.Error("an application with clients was ended")
+		}
+		s.mu.Unlock()
+		s.Close()
+	})
+}
