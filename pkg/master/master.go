@@ -101,7 +101,7 @@ type application struct {
 	peers      map[*peer]struct{}
 	timer      *time.Timer
 	timerAt    time.Time
-	ended      bool                           // another may have its name by now
+	ended      bool                           // another may have taken its place
 	slots      [statsSlots]map[*peer]struct{} // peers, by when they get AppStats
 	slot       int                            // the last one that got them
 	placing    map[string]*placement          // rooms that a game server is being found for
@@ -181,7 +181,7 @@ func (a *application) survive(now time.Time, fn func(now time.Time)) {
 
 func (a *application) tick(now time.Time) {
 	if a.ended {
-		return // a timer was on its way
+		return // a timer was under way
 	}
 	if d := a.lobby.Deadline(); !d.IsZero() && !d.After(now) {
 		a.lobby.Tick(now)

@@ -13,39 +13,6 @@ import (
 	"github.com/boson-project/boson/pkg/photon"
 )
 
-// What comes to an application after its end, from a timer that was on its way,
-// does not end the one that has its name by then.
-func TestEndedApplication(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := New(Options{StatsInterval: 5 * time.Second, LobbyStatsInterval: time.Minute, Logger: zerolog.Nop()})
-		var first, second *application
-		s.post("app\x001", func(a *application, _ time.Time) { first = a })
-		synctest.Wait()
-		first.post(func(time.Time) {
-			if !first.end() {
-				t.Error("it was not idle")
-			}
-		})
-		synctest.Wait()
-		s.post("app\x001", func(a *application, _ time.Time) {
-			second = a
-			a.asks++ // it is in use
-		})
-		synctest.Wait()
-		for range 20 { // the first one's fiber has nothing to say any more
-			first.post(func(time.Time) {})
-			time.Sleep(time.Second)
-			synctest.Wait()
-		}
-		s.mu.Lock()
-		if s.apps["app\x001"] != second || second == first {
-			t.Error("the second one is gone")
-		}
-		s.mu.Unlock()
-		s.Close()
-	})
-}
-
 // A panic in one operation leaves the application at work, and an application
 // that nobody uses goes.
 func TestPanicAndIdle(t *testing.T) {
@@ -101,5 +68,36 @@ func TestFindFriendsForms(t *testing.T) {
 			p.send(photon.OpFindFriends, users(wrong))
 			p.wants(fmt.Sprint(wrong), "222 -2")
 		}
+	})
+}
+
+// An application that has ended does not come to life again by a timer that was
+// under way, to end the one that took its place with its clients.
+func TestEndedStaysEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{StatsInterval: 5 * time.Second, LobbyStatsInterval: time.Minute, Logger: zerolog.Nop()})
+		var first, second *application
+		s.post(testApp, func(a *application, _ time.Time) { first = a })
+		synctest.Wait()
+		s.post(testApp, func(a *application, now time.Time) {
+			a.nextStats, a.slot = now, statsSlots-1 // idle, and found to be before the timer fires
+		})
+		synctest.Wait()
+		s.post(testApp, func(a *application, _ time.Time) {
+			second = a
+			a.peers[&peer{}] = struct{}{}
+		})
+		synctest.Wait()
+		if first == second {
+			t.Fatal("the idle application did not end")
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		s.mu.Lock()
+		if s.apps[testApp] != second {
+			t.Error("an application with clients was ended")
+		}
+		s.mu.Unlock()
+		s.Close()
 	})
 }

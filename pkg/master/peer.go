@@ -120,8 +120,8 @@ const (
 
 // settling is the wait of one operation for word of a leave.
 type settling struct {
-	calledOff func() // by the lobby's word
-	limit     *time.Timer
+	callOff func() // what the lobby was asked to tell
+	limit   *time.Timer
 }
 
 // settle says whether a create or join has to wait because the client may have
@@ -147,7 +147,7 @@ func (s *Server) settle(p *request, r *photon.Request, limit time.Duration, unsu
 			}
 		})
 	}
-	w.calledOff = await(again)
+	w.callOff = await(again)
 	w.limit = time.AfterFunc(left, again)
 	p.settling = w
 	return true
@@ -155,7 +155,7 @@ func (s *Server) settle(p *request, r *photon.Request, limit time.Duration, unsu
 
 func (p *peer) stopSettling() {
 	if p.settling != nil {
-		p.settling.calledOff()
+		p.settling.callOff()
 		p.settling.limit.Stop()
 		p.settling = nil
 	}
