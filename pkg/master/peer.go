@@ -138,9 +138,9 @@ func (s *Server) settle(p *request, r *photon.Request, limit time.Duration, unsu
 	}
 	p.busy = true
 	p.waiting = slices.Insert(p.waiting, 0, *r)
-	peer, w := p.peer, &settling{}
-	again := func() {
-		peer.app.post(func(now time.Time) {
+	peer, a, w := p.peer, p.app, &settling{}
+	again := func() { // from any goroutine
+		a.post(func(now time.Time) {
 			if peer.settling == w {
 				peer.stopSettling()
 				peer.resume(now)
