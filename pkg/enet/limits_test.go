@@ -608,7 +608,7 @@ func TestSequenceWrap(t *testing.T) {
 		ch, peer := e.conn.channelFor(0), other.channelFor(0)
 		ch.outRel, ch.outUnrel, ch.outUnseq = 0xFFFFFFF0, 0xFFFFFFF0, 0xFFFFFFF0
 		peer.inRel, peer.inDone, peer.inUnrel = 0xFFFFFFF0, 0xFFFFFFF0, 0xFFFFFFF0
-		peer.inUnseq.base, peer.inUnseq.started = 0xFFFFFFF0, true
+		peer.inUnseq.base = 0xFFFFFFF0
 		e.conn.unseqOut = 0xFFFFFFF0
 	}
 	l.ends[1].conn.AllowUnsequenced()
