@@ -72,8 +72,15 @@ func (h *handshakes) remove(w *halfOpen) {
 // connection that the datagram is the first of.
 func (s *udpShard) stranger(from endpoint, h enet.Header, b []byte) *udpPeer {
 	w := s.handshakes.byKey[halfOpenKey{from, h.Challenge}]
-	if w != nil && h.PeerID == w.id {
-		return s.admit(w)
+	if w != nil && h.PeerID <= enet.MaxPeerID {
+		if h.PeerID == w.id {
+			return s.admit(w)
+		}
+		// A client has no other id than its own. Who guesses gets no second try at the
+		// same one, for a connection in somebody else's name could send him any amount.
+		s.count.malformed++
+		s.forget(w)
+		return nil
 	}
 	c, ok := enet.ParseConnect(b)
 	if !ok {
