@@ -14,7 +14,8 @@ type Config struct {
 	MaxQueuedBytes int
 	// MaxBufferedBytes and MaxBuffered bound what a connection keeps of commands
 	// that arrived too early or in parts. What does not fit is neither kept nor
-	// acknowledged, so that the other side sends it again.
+	// acknowledged, so that the other side sends it again; but for one message at a
+	// time, which may be finished beyond the bounds.
 	MaxBufferedBytes int
 	MaxBuffered      int
 	// MaxSharedBytes bounds the same over all connections of this Config: beyond it
@@ -67,6 +68,20 @@ type Stats struct {
 	DroppedUnreliable int64 // unreliable messages given up before they were sent
 }
 
+// bufferedMessages of the largest size fit into a server's MaxBufferedBytes. A
+// client that sends more at once, on several channels or because of losses, has to
+// send many parts more than once. leastBuffered is what official clients have in
+// flight on eight channels (wire.md 3.11).
+const (
+	bufferedMessages = 4
+	leastBuffered    = 8 * 50 * DefaultMTU
+)
+
+// BufferedFor is the MaxBufferedBytes that suits a MaxMessageSize, both in bytes.
+func BufferedFor(maxMessageSize int) int {
+	return max(bufferedMessages*maxMessageSize, leastBuffered)
+}
+
 const forever = time.Duration(1<<63 - 1)
 
 // ServerConfig returns the rules of a server (wire.md 14).
@@ -74,8 +89,8 @@ func ServerConfig() *Config {
 	return &Config{
 		MaxMessageSize:   512000,
 		MaxQueuedBytes:   512000,
-		MaxBufferedBytes: 2 * 512000,
-		MaxBuffered:      1024,
+		MaxBufferedBytes: BufferedFor(512000),
+		MaxBuffered:      4096,
 		MaxSharedBytes:   64 << 20,
 		WindowBytes:      51200,
 		FirstWindowBytes: 16 << 10,

@@ -89,6 +89,8 @@ type Conn struct {
 	rateBytes     int
 	// Limits of this connection, see SetLimits.
 	maxMessage, maxQueued, maxBuffered int
+	// Messages of type 8 and of type 15 that may exceed maxBuffered.
+	finishing, finishingUnseq finishing
 
 	rtt, rttVar int32 // ms
 
@@ -156,8 +158,8 @@ func NewClientConn(cfg *Config, connect Connect, challenge uint32, now time.Dura
 // connection, both in bytes.
 func (c *Conn) SetLimits(maxMessageSize, maxQueuedBytes int) {
 	c.maxMessage, c.maxQueued = maxMessageSize, maxQueuedBytes
-	// A message of the largest size must fit beside another one that is on its way.
-	c.maxBuffered = max(c.cfg.MaxBufferedBytes, c.cfg.MaxBufferedBytes+2*(maxMessageSize-c.cfg.MaxMessageSize))
+	// The bound was made for messages of the largest size.
+	c.maxBuffered = max(c.cfg.MaxBufferedBytes, c.cfg.MaxBufferedBytes+bufferedMessages*(maxMessageSize-c.cfg.MaxMessageSize))
 }
 
 // State returns the phase of the connection.

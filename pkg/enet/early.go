@@ -9,6 +9,9 @@ const (
 	maxWaiting = 64
 	// pieceOverhead is what a piece costs beside its data, in bytes.
 	pieceOverhead = 96
+	// leastPart in bytes: a message in parts that is let in beyond the bounds has
+	// no more parts than if they were this long.
+	leastPart = 256
 	// bufferedReserve is what a connection may keep whatever the others do, in bytes.
 	bufferedReserve = 16 << 10
 )
@@ -24,11 +27,11 @@ type piece struct {
 
 // earlyCommands is what a channel keeps until its turn comes.
 type earlyCommands struct {
-	ordered     *piece // types 6 and 8 by sequence
-	orderedTail *piece
-	waiting     *piece // type 7 by number
-	waitingN    int
-	partial     []*partial // type 15
+	ordered  map[uint32]*piece // types 6 and 8 by sequence
+	waiting  *piece            // type 7 by number
+	waitingN int
+	parts    map[uint32]*piece  // type 15 by sequence
+	partial  map[uint32]partial // their messages by start sequence
 
 	// The message in parts that is being put together in order. It grows with
 	// the parts that come, whatever size the first one announced.
@@ -38,9 +41,8 @@ type earlyCommands struct {
 
 // partial is an unsequenced message in parts.
 type partial struct {
-	first *piece // by fragment number
-	have  uint32
-	head  fragment
+	head fragment // of its first part to come
+	have uint32
 }
 
 // keep returns what the channel keeps, to add to it.
@@ -54,7 +56,7 @@ func (ch *channel) keep() *earlyCommands {
 // settle frees what is not needed any more.
 func (ch *channel) settle() {
 	e := ch.early
-	if e != nil && e.ordered == nil && e.waiting == nil && len(e.partial) == 0 && e.current.count == 0 {
+	if e != nil && len(e.ordered) == 0 && e.waiting == nil && len(e.partial) == 0 && e.current.count == 0 {
 		ch.early = nil
 	}
 }
@@ -68,6 +70,43 @@ func (c *Conn) hasRoom(n int) bool {
 // one keeps little.
 func (c *Conn) hasShare(n int) bool {
 	return c.cfg.MaxSharedBytes == 0 || c.bufferedBytes+n <= bufferedReserve || c.cfg.shared+n <= c.cfg.MaxSharedBytes
+}
+
+// finishing names a message in parts that is let in although the connection keeps
+// as much as it may. Without it several that have all come half would wait for each
+// other's memory for ever, and their client would give up. A connection has one of
+// type 8 and one of type 15: on one channel they stand in each other's way, for a
+// client sends no more of the one while too much of the other is in flight.
+type finishing struct {
+	start   uint32
+	channel byte
+	set     bool
+}
+
+// part is the message that f is a part of.
+func (ch *channel) part(f fragment) finishing {
+	return finishing{start: f.start, channel: ch.number, set: f.count > 1}
+}
+
+// claim makes m the message to finish if there is none.
+func (at *finishing) claim(m finishing) {
+	if !at.set {
+		*at = m
+	}
+}
+
+// finished lets another one be claimed when m was it.
+func (at *finishing) finished(m finishing) {
+	if *at == m {
+		*at = finishing{}
+	}
+}
+
+// mayFinish tells whether n bytes for which there is no room may be kept because
+// they are of m, the message to finish.
+func (c *Conn) mayFinish(at, m finishing, n int) bool {
+	return m.set && at == m && c.buffered < c.cfg.MaxBuffered+2*c.maxMessage/leastPart &&
+		c.bufferedBytes+n+pieceOverhead <= c.maxBuffered+4*c.maxMessage && c.hasShare(n+pieceOverhead)
 }
 
 // hold counts n more bytes that are kept, or fewer.
@@ -91,56 +130,25 @@ func (c *Conn) freePiece(p *piece) {
 // keepOrdered keeps a reliable command that is ahead. It is false when the
 // command is not kept and must come again.
 func (c *Conn) keepOrdered(ch *channel, sequence uint32, f fragment, data []byte) bool {
-	var prev *piece
-	if ch.early != nil {
-		var found bool
-		if prev, found = ch.early.place(sequence); found {
-			return true
-		}
+	if ch.early != nil && ch.early.ordered[sequence] != nil {
+		return true
 	}
-	if sequence-ch.inRel > maxAhead || !c.hasRoom(len(data)) {
+	if sequence-ch.inRel > maxAhead || !c.hasRoom(len(data)) && !c.mayFinish(c.finishing, ch.part(f), len(data)) {
 		return false
 	}
-	e, p := ch.keep(), c.newPiece(sequence, f, data)
-	if prev == nil {
-		p.next = e.ordered
-		e.ordered = p
-	} else {
-		p.next = prev.next
-		prev.next = p
+	e := ch.keep()
+	if e.ordered == nil {
+		e.ordered = make(map[uint32]*piece)
 	}
-	if p.next == nil {
-		e.orderedTail = p
-	}
+	e.ordered[sequence] = c.newPiece(sequence, f, data)
 	return true
 }
 
-// place finds where a sequence belongs: behind prev, nil for the front.
-func (e *earlyCommands) place(sequence uint32) (prev *piece, found bool) {
-	if e.orderedTail == nil {
-		return nil, false
-	}
-	if before(e.orderedTail.sequence, sequence) {
-		return e.orderedTail, false
-	}
-	for p := e.ordered; p != nil && !before(sequence, p.sequence); p = p.next {
-		if p.sequence == sequence {
-			return p, true
-		}
-		prev = p
-	}
-	return prev, false
-}
-
-// takeOrdered removes the first ordered command if it has that sequence.
+// takeOrdered removes the ordered command with that sequence, if it is there.
 func (e *earlyCommands) takeOrdered(sequence uint32) *piece {
-	p := e.ordered
-	if p == nil || p.sequence != sequence {
-		return nil
-	}
-	e.ordered = p.next
-	if p.next == nil {
-		e.orderedTail = nil
+	p := e.ordered[sequence]
+	if p != nil {
+		delete(e.ordered, sequence)
 	}
 	return p
 }
@@ -187,36 +195,30 @@ func (e *earlyCommands) takeWaiting(done uint32) *piece {
 	return nil
 }
 
-// partialFor returns the unsequenced message that f is a part of.
-func (e *earlyCommands) partialFor(f fragment) *partial {
-	for _, m := range e.partial {
-		if m.head.start == f.start {
-			return m
-		}
+// keepPart keeps a part of an unsequenced message, and returns the message. It is
+// false when the part is not of the same message as those before.
+func (c *Conn) keepPart(ch *channel, sequence uint32, f fragment, data []byte) (partial, bool) {
+	e := ch.keep()
+	if e.partial == nil {
+		e.partial, e.parts = make(map[uint32]partial), make(map[uint32]*piece)
 	}
-	m := &partial{head: f}
-	e.partial = append(e.partial, m)
-	return m
-}
-
-func (e *earlyCommands) removePartial(m *partial) {
-	for i, other := range e.partial {
-		if other == m {
-			e.partial[i] = e.partial[len(e.partial)-1]
-			e.partial[len(e.partial)-1] = nil
-			e.partial = e.partial[:len(e.partial)-1]
-			return
-		}
+	m := e.partial[f.start]
+	if m.have == 0 {
+		m.head = f
 	}
-}
-
-// insert adds a part, which must be a new one.
-func (m *partial) insert(p *piece) {
-	at := &m.first
-	for *at != nil && (*at).fragment.number < p.fragment.number {
-		at = &(*at).next
+	if m.head.count != f.count || m.head.total != f.total {
+		return m, false
 	}
-	p.next = *at
-	*at = p
 	m.have++
+	e.partial[f.start] = m
+	e.parts[sequence] = c.newPiece(sequence, f, data)
+	return m, true
+}
+
+// takePart removes a part of an unsequenced message.
+func (c *Conn) takePart(e *earlyCommands, sequence uint32) *piece {
+	p := e.parts[sequence]
+	delete(e.parts, sequence)
+	c.freePiece(p)
+	return p
 }

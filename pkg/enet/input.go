@@ -115,6 +115,10 @@ func (c *Conn) command(now time.Duration, h Header, cmd commandHeader, body []by
 // data handles a command on a data channel. accepted is false when it must come
 // again, or makes no sense.
 func (c *Conn) data(cmd commandHeader, body []byte, out Receiver) (accepted bool, err error) {
+	// Fragments are shorter than the message that they announce.
+	if len(body) > c.maxMessage && len(body)-(cmd.kind.bodyOffset()-commandSize) > c.maxMessage {
+		return false, ErrMessageTooBig
+	}
 	switch cmd.kind {
 	case typeReliable:
 		return c.receiveOrdered(cmd, fragment{}, body, out)

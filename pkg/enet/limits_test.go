@@ -436,6 +436,34 @@ func TestHostileFragments(t *testing.T) {
 	}
 }
 
+// TestMessageTooBig holds that the largest size holds for messages that travel
+// whole as well.
+func TestMessageTooBig(t *testing.T) {
+	now := 10 * time.Second
+	for _, head := range []commandHeader{
+		{kind: typeReliable, flags: 1, sequence: 1}, {kind: typeUnreliable},
+		{kind: typeUnsequenced, flags: 2}, {kind: typeReliableUnsequenced, flags: 3, sequence: 1},
+	} {
+		for size := 100; size <= 101; size++ {
+			c := serverWith(t, ServerConfig(), Connect{}, now)
+			c.SetLimits(100, 1000)
+			var body []byte
+			var want error
+			if head.kind.bodyOffset() == unreliableSize {
+				body = []byte{0, 0, 0, 1}
+			}
+			if size > 100 {
+				want = ErrMessageTooBig
+			}
+			var out collector
+			err := c.Input(now, datagram(c, now, testCommand{commandHeader: head, body: append(body, make([]byte, size)...)}), &out)
+			if err != want || (len(out.got) == 1) != (want == nil) {
+				t.Errorf("type %d, %d bytes: %v, %d messages", head.kind, size, err, len(out.got))
+			}
+		}
+	}
+}
+
 // TestFragmentsInAnyOrder holds reassembly in every order of five parts, twice each.
 //
 // wire W-11
@@ -608,7 +636,7 @@ func TestSequenceWrap(t *testing.T) {
 		ch, peer := e.conn.channelFor(0), other.channelFor(0)
 		ch.outRel, ch.outUnrel, ch.outUnseq = 0xFFFFFFF0, 0xFFFFFFF0, 0xFFFFFFF0
 		peer.inRel, peer.inDone, peer.inUnrel = 0xFFFFFFF0, 0xFFFFFFF0, 0xFFFFFFF0
-		peer.inUnseq.base, peer.inUnseq.started = 0xFFFFFFF0, true
+		peer.inUnseq.base = 0xFFFFFFF0
 		e.conn.unseqOut = 0xFFFFFFF0
 	}
 	l.ends[1].conn.AllowUnsequenced()

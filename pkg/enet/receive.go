@@ -42,9 +42,14 @@ func (c *Conn) receiveOrdered(cmd commandHeader, f fragment, data []byte, out Re
 	if cmd.sequence != ch.inRel+1 {
 		return c.keepOrdered(ch, cmd.sequence, f, data), nil
 	}
-	// Its turn has come, so it frees others: it may exceed the bound by one message.
-	if f.count > 1 && (c.bufferedBytes+len(data) > c.maxBuffered+c.maxMessage || !c.hasShare(len(data))) {
-		return false, nil
+	// Its turn has come, so it frees others: it may exceed the bound by one message,
+	// and the one to finish is one whose turn has come.
+	if f.count > 1 && !c.hasRoom(len(data)) {
+		c.finishing.claim(ch.part(f))
+		within := c.bufferedBytes+len(data) <= c.maxBuffered+c.maxMessage && c.hasShare(len(data))
+		if !within && !c.mayFinish(c.finishing, ch.part(f), len(data)) {
+			return false, nil
+		}
 	}
 	if err := c.consume(ch, cmd.sequence, f, data, out); err != nil {
 		return false, err
@@ -98,6 +103,7 @@ func (c *Conn) consume(ch *channel, sequence uint32, f fragment, data []byte, ou
 	}
 	e.message, e.current = nil, fragment{}
 	c.hold(-len(msg))
+	c.finishing.finished(ch.part(f))
 	c.dispatchOrdered(ch, msg, out)
 	return nil
 }
@@ -157,30 +163,34 @@ func (c *Conn) receiveUnsequencedFragment(cmd commandHeader, f fragment, data []
 		return true, nil
 	}
 	if !c.hasRoom(len(data)) {
-		return false, nil
+		c.finishingUnseq.claim(ch.part(f))
+		if !c.mayFinish(c.finishingUnseq, ch.part(f), len(data)) {
+			return false, nil
+		}
 	}
-	m := ch.keep().partialFor(f)
-	if m.head.count != f.count || m.head.total != f.total {
+	m, ok := c.keepPart(ch, cmd.sequence, f, data)
+	if !ok {
 		return false, ErrProtocol
 	}
-	m.insert(c.newPiece(cmd.sequence, f, data))
 	ch.inUnseq.add(cmd.sequence)
 	if m.have < f.count {
 		return true, nil
 	}
+	e := ch.early
+	delete(e.partial, f.start)
 	msg := make([]byte, 0, f.total)
-	for p := m.first; p != nil; p = p.next {
+	for number := range f.count {
+		p := c.takePart(e, f.start+number)
 		if p.fragment.offset != uint32(len(msg)) {
 			return false, ErrProtocol
 		}
 		msg = append(msg, p.data...)
-		c.freePiece(p)
 	}
 	if uint32(len(msg)) != f.total {
 		return false, ErrProtocol
 	}
-	ch.early.removePartial(m)
 	ch.settle()
+	c.finishingUnseq.finished(ch.part(f))
 	deliver(out, msg, cmd.channel, photon.ReliableUnsequenced)
 	return true, nil
 }

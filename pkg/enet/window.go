@@ -45,11 +45,14 @@ const seenSpan = 4096
 // seenNumbers remembers exactly which numbers came. It serves types 14 and 15,
 // which are resent until acknowledged: a number may not be forgotten, so one
 // that is too far ahead is refused until the missing ones have come.
+//
+// A stream may start anywhere (wire.md 16). Until the number after base has come
+// nobody knows whether there is such a one.
 type seenNumbers struct {
-	base    uint32   // all numbers up to base came
-	bits    []uint64 // ring: bit n%seenSpan is set when n > base came; nil when none
-	ahead   int      // bits that are set
-	started bool
+	base     uint32   // all numbers up to base came
+	bits     []uint64 // ring: bit n%seenSpan is set when n > base came; nil when none
+	ahead    int      // bits that are set
+	anchored bool     // the number after a base came: it is not a guess any more
 }
 
 type seenResult uint8
@@ -60,11 +63,10 @@ const (
 	seenTooFar
 )
 
-// check tells what n is, without remembering it. A stream may start anywhere
-// (wire.md 16): a first number out of reach moves the base there.
+// check tells what n is, without remembering it.
 func (w *seenNumbers) check(n uint32) seenResult {
-	if !w.started && n-w.base > seenSpan {
-		w.base = n - 1
+	if !w.anchored && n-w.base > seenSpan {
+		w.anchor(n)
 	}
 	if !before(w.base, n) {
 		return seenAgain
@@ -80,7 +82,6 @@ func (w *seenNumbers) check(n uint32) seenResult {
 
 // add remembers n, for which check said seenNew.
 func (w *seenNumbers) add(n uint32) {
-	w.started = true
 	if n != w.base+1 {
 		if w.bits == nil {
 			w.bits = make([]uint64, seenSpan/64)
@@ -89,6 +90,12 @@ func (w *seenNumbers) add(n uint32) {
 		w.ahead++
 		return
 	}
+	w.anchored = true
+	w.advance(n)
+}
+
+// advance moves base to n and over those that came after it.
+func (w *seenNumbers) advance(n uint32) {
 	w.base = n
 	for w.ahead > 0 {
 		n++
@@ -101,4 +108,22 @@ func (w *seenNumbers) add(n uint32) {
 		w.base = n
 	}
 	w.bits = nil
+}
+
+// anchor makes a better guess at the base when n is out of its reach: half the
+// span before the first number of all, or else right before the lowest one that
+// came. What is missing before that would have been sent again by now.
+func (w *seenNumbers) anchor(n uint32) {
+	if w.ahead == 0 {
+		w.base = n - seenSpan/2
+		return
+	}
+	if before(n, w.base) {
+		return
+	}
+	w.anchored = true
+	for w.bits[(w.base+1)%seenSpan/64]&(1<<((w.base+1)%64)) == 0 {
+		w.base++
+	}
+	w.advance(w.base)
 }

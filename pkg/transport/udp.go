@@ -108,7 +108,7 @@ func (l *UDPListener) enetConfig() *enet.Config {
 	cfg := enet.ServerConfig()
 	cfg.MaxMessageSize = l.limits.MaxMessageSize
 	cfg.MaxQueuedBytes = l.limits.MaxQueuedBytes
-	cfg.MaxBufferedBytes = 2 * l.limits.MaxMessageSize
+	cfg.MaxBufferedBytes = enet.BufferedFor(l.limits.MaxMessageSize)
 	switch {
 	case l.cfg.TransmitRate > 0:
 		cfg.TransmitRate = l.cfg.TransmitRate

@@ -13,7 +13,7 @@ type halfOpen struct {
 	key     halfOpenKey
 	connect enet.Connect
 	id      uint16
-	since   time.Duration
+	since   time.Duration // its last CONNECT
 
 	older, younger *halfOpen
 }
@@ -25,7 +25,8 @@ type halfOpenKey struct {
 	challenge uint32
 }
 
-// handshakes are the clients of a shard that are half open, in order of age.
+// handshakes are the clients of a shard that are half open, in order of their last
+// CONNECT.
 type handshakes struct {
 	max            int
 	byKey          map[halfOpenKey]*halfOpen
@@ -71,8 +72,15 @@ func (h *handshakes) remove(w *halfOpen) {
 // connection that the datagram is the first of.
 func (s *udpShard) stranger(from endpoint, h enet.Header, b []byte) *udpPeer {
 	w := s.handshakes.byKey[halfOpenKey{from, h.Challenge}]
-	if w != nil && h.PeerID == w.id {
-		return s.admit(w)
+	if w != nil && h.PeerID <= enet.MaxPeerID {
+		if h.PeerID == w.id {
+			return s.admit(w)
+		}
+		// A client has no other id than its own. Who guesses gets no second try at the
+		// same one, for a connection in somebody else's name could send him any amount.
+		s.count.malformed++
+		s.forget(w)
+		return nil
 	}
 	c, ok := enet.ParseConnect(b)
 	if !ok {
@@ -99,6 +107,12 @@ func (s *udpShard) stranger(from endpoint, h enet.Header, b []byte) *udpPeer {
 		w = &halfOpen{key: halfOpenKey{from, h.Challenge}, connect: c, id: id, since: s.now}
 		s.handshakes.add(w)
 		s.sources.halfOpen[s.sources.slot(from)]++
+	} else {
+		// The client may need all its CONNECTs until an answer arrives, and then its
+		// time to show itself.
+		s.handshakes.remove(w)
+		w.since = s.now
+		s.handshakes.add(w)
 	}
 	var answer [64]byte
 	s.reply(from, enet.AppendAccept(answer[:0], c, w.id, s.now))

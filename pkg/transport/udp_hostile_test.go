@@ -106,6 +106,39 @@ func TestUDPHandshakeExpires(t *testing.T) {
 	}
 }
 
+// TestUDPLateHandshake holds that the time of a client which is half open counts
+// from its last CONNECT: on a bad link the answer to that one may be the first to
+// arrive, 9.3 s after the first one (wire.md 3.11).
+//
+// wire W-2
+func TestUDPLateHandshake(t *testing.T) {
+	_, s := stillShard(t)
+	from := endpointFrom(netip.MustParseAddrPort("192.0.2.1:1"))
+	c := enet.NewClientConn(enet.ClientConfig(), enet.Connect{}, 1, s.now)
+	connect := udpDatagramsAt(c, s.now)[0]
+	var got [][]byte
+	for _, at := range []int{0, 304, 598, 1203, 2403, 4804} { // in all 9.3 s
+		s.now += time.Duration(at) * time.Millisecond
+		s.input(from, connect)
+		if got = s.answers(); len(got) != 1 {
+			t.Fatalf("after %d ms: %d answers", at, len(got))
+		}
+	}
+	s.now += time.Second
+	other := from
+	other.port++
+	s.input(other, connectDatagram(2, enet.Connect{})) // makes room
+	if err := c.Input(s.now, got[0], discard{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range udpDatagramsAt(c, s.now) {
+		s.input(from, b)
+	}
+	if s.peers[from] == nil {
+		t.Error("the client is not known any more")
+	}
+}
+
 // TestUDPForgedConnect holds that a CONNECT which somebody sends in a client's
 // name, while that one connects, does not displace it.
 //
@@ -133,12 +166,15 @@ func TestUDPForgedConnect(t *testing.T) {
 	if p == nil || !p.started || p.conn.PeerID() != c.PeerID() {
 		t.Fatal("the client was shut out")
 	}
-	// Nor later, and a guess at the peer id that the forged one would need is counted out.
+	// Nor later, and who guesses at the peer id that the forged one would need has one
+	// try at each.
 	forged := connectDatagram(1000, enet.Connect{})
-	for id := range uint16(100) {
+	for range 100 {
+		s.input(from, forged)
+		w := s.handshakes.byKey[halfOpenKey{from, 1000}]
 		guess := append([]byte(nil), forged...)
-		binary.BigEndian.PutUint16(guess, id)
-		if w := s.handshakes.byKey[halfOpenKey{from, 1000}]; w.id != id {
+		for _, id := range []uint16{w.id - 1, w.id} {
+			binary.BigEndian.PutUint16(guess, id)
 			s.input(from, guess)
 		}
 	}

@@ -166,3 +166,28 @@ func TestUDPLimits(t *testing.T) {
 		})
 	}
 }
+
+// TestBudget holds the token bucket: what it lets through, and that limits so high
+// that they are meant as none, and times however long, do not overflow.
+func TestBudget(t *testing.T) {
+	for _, perSecond := range []int{10, 5000, 1 << 30, 1 << 40, 1 << 50} {
+		for _, wait := range []time.Duration{0, time.Second, time.Hour, 1000 * 24 * time.Hour} {
+			var b budget
+			now := (1<<32 + 12345) * time.Millisecond
+			for range 3 {
+				for range 10 {
+					if !b.spend(perSecond/10, perSecond, 0, now) {
+						t.Fatalf("%d per second, %v between: a second's worth is too much", perSecond, wait)
+					}
+				}
+				if wait == 0 && b.spend(perSecond/10, perSecond, 0, now) {
+					t.Errorf("%d per second: a tenth more is let through", perSecond)
+				}
+				if wait == 0 {
+					break
+				}
+				now += wait
+			}
+		}
+	}
+}

@@ -248,7 +248,12 @@ func (b *budget) spend(n, perSecond, burst int, now time.Duration) bool {
 	if perSecond <= 0 {
 		return true
 	}
-	b.spent = max(0, b.spent-int64((now-b.at)/time.Millisecond)*int64(perSecond))
+	elapsed := int64((now - b.at) / time.Millisecond)
+	if elapsed > 1000 && b.spent/elapsed < int64(perSecond) {
+		b.spent = 0 // the product might not fit
+	} else {
+		b.spent = max(0, b.spent-elapsed*int64(perSecond))
+	}
 	b.at = now
 	b.spent += int64(n) * 1000
 	return b.spent <= int64(max(perSecond, burst))*1000
