@@ -34,10 +34,14 @@ type command struct {
 
 // bodyOffset is the size of a command of kind k before its message.
 func (k commandType) bodyOffset() int {
-	if k == typeFragment || k == typeFragmentUnsequenced {
+	switch k {
+	case typeUnreliable, typeUnsequenced:
+		return unreliableSize
+	case typeFragment, typeFragmentUnsequenced:
 		return fragmentHeader
+	default:
+		return commandSize
 	}
-	return commandSize
 }
 
 // size is the length of the whole command in bytes.
