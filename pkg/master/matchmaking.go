@@ -192,12 +192,34 @@ func (s *Server) sendTo(p *peer, op app.Op, room, address string) {
 }
 
 type findFriends struct {
-	Users   []string `photon:"1"`
-	Options int32    `photon:"2,optional"`
+	Users   any   `photon:"1"`
+	Options int32 `photon:"2,optional"`
+}
+
+// names reads the users. A list from JavaScript may have nulls: nobody
+// (loadbalancing-matchmaking.md 6.2).
+func (f *findFriends) names() ([]string, error) {
+	if list, ok := f.Users.(gpbinary.ObjectArray); ok {
+		for i, e := range list {
+			if e == nil {
+				list[i] = ""
+			}
+		}
+	}
+	names, ok := photon.AsStrings(f.Users)
+	if !ok {
+		return nil, photon.BadParam(photon.ParamFindFriendsUsers, "is not a string array")
+	}
+	return names, nil
 }
 
 func (s *Server) findFriends(p *request, op app.Op, req *findFriends) {
-	online, rooms, err := p.app.lobby.FindFriends(p.now, req.Users, photon.FindFriendsOptions(req.Options))
+	names, err := req.names()
+	if err != nil {
+		app.RespondError(p, op, err)
+		return
+	}
+	online, rooms, err := p.app.lobby.FindFriends(p.now, names, photon.FindFriendsOptions(req.Options))
 	if err != nil {
 		respondError(p, op, err)
 		return
