@@ -154,8 +154,8 @@ func (k *ask) decide(now time.Time) {
 		match, err = l.Join(now, q)
 	default:
 		q := k.random
-		if q.Create && !k.asked && l.Unconfirmed(k.q.lobby) {
-			q.Create = false
+		if q.Create && !k.waits && l.Unconfirmed(k.q.lobby) {
+			q.Create = false // at first: see doubts
 		} else if q.Create && k.peer != nil && !k.server.masters.alone() {
 			q.Create = false
 			match, err = l.JoinRandom(now, q)
