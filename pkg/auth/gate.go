@@ -104,10 +104,10 @@ func (g *Gate) again(op app.Op, data *gpbinary.Dictionary) {
 }
 
 // Succeed ends an authentication well: operations may come. False: the peer is
-// gone meanwhile.
+// gone meanwhile, or was refused by Revoke. It may be called again.
 func (g *Gate) Succeed() bool {
 	if !g.state.CompareAndSwap(stateAuthenticating, stateAuthenticated) {
-		return false
+		return g.Authenticated()
 	}
 	if t := g.timer.Swap(nil); t != nil {
 		t.Stop()
@@ -134,10 +134,18 @@ func (g *Gate) refuse(op app.Op, err error) {
 	}
 }
 
-// Revoke takes a success back: what was found out later speaks against it.
+// Revoke takes a success back: what was found out later speaks against it. It may
+// come before Succeed, from another goroutine, which then returns false.
 func (g *Gate) Revoke(op app.Op, err error) {
-	if g.state.CompareAndSwap(stateAuthenticated, stateRevoked) {
-		g.refuse(op, err)
+	for {
+		was := g.state.Load()
+		if was != stateAuthenticating && was != stateAuthenticated {
+			return
+		}
+		if g.state.CompareAndSwap(was, stateRevoked) {
+			g.refuse(op, err)
+			return
+		}
 	}
 }
 

@@ -151,6 +151,9 @@ func (p *peer) Closed(transport.Reason) {
 // leave takes a peer out of its application.
 func (p *peer) leave() {
 	p.server.post(p.appKey, func(a *application, now time.Time) {
+		if p.gone {
+			return
+		}
 		p.gone = true
 		if p.app == nil {
 			return
@@ -274,6 +277,8 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 	if data != nil {
 		params = append(params, photon.Param(photon.ParamData, data))
 	}
+	// The client may ask as soon as it has the answer.
+	p.gate.Succeed()
 	p.Respond(op, photon.ReturnOk, "", params)
 	st := a.lobby.Stats()
 	p.SendEvent(photon.EventAppStats, appStats(st.Players, st.Rooms, st.Peers))
