@@ -75,6 +75,19 @@ func (a *App) CheckLobby(id ID) error {
 	return nil
 }
 
+// HasRooms says whether a lobby has rooms of any kind, also such as nobody can join.
+func (a *App) HasRooms(id ID) bool {
+	l := a.lobbies[id]
+	return l != nil && l.rooms > 0
+}
+
+// Unconfirmed says whether a lobby has rooms of which no game server has told:
+// their creators are on the way, or they are kept in storage.
+func (a *App) Unconfirmed(id ID) bool {
+	l := a.lobbies[id]
+	return l != nil && l.rooms > l.live
+}
+
 // dropIfIdle ends a lobby without rooms and watchers.
 func (a *App) dropIfIdle(l *lobby) {
 	if l.rooms == 0 && len(l.watches) == 0 && a.lobbies[l.id] == l {

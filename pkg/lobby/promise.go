@@ -31,6 +31,21 @@ func (a *App) heading(now time.Time, r *room, id string) {
 	a.promised.push(u.headingUntil, promisedSlot{r, id})
 }
 
+// Returned tells that a user has come to the master anew: it is not on its way any
+// more, and has not arrived or has left already. Its slot is free again. Without
+// that one who enters and leaves between two words of the game server would hold
+// it until Config.JoinTTL is over, and friends would see it there.
+func (a *App) Returned(now time.Time, id string) {
+	a.expire(now)
+	u := a.users[id]
+	if u == nil || u.heading == nil {
+		return
+	}
+	a.dropPromise(u.heading, id)
+	u.heading = nil
+	a.tidy(now, u)
+}
+
 // hold promises a slot. Rooms without a limit have no need of it.
 func (a *App) hold(now time.Time, r *room, id string, expected bool) {
 	if id == "" || r.rec.MaxPlayers <= 0 || r.isActor(id) || expected && slices.Contains(r.rec.Expected, id) {

@@ -242,6 +242,23 @@ func TestSlots(t *testing.T) {
 	_, rc = f.random(q)
 	wantCode(t, "after its user left", rc, photon.ReturnOk)
 
+	// It is also free when the game server never told of its user, who is back.
+	q.User = "q3"
+	f.remove("q")
+	f.put(with(visible("q"), func(r *Record) { r.Lobby.Name, r.MaxPlayers = "q", 2 }))
+	_, rc = f.random(q)
+	wantCode(t, "the last slot", rc, photon.ReturnOk)
+	q.User = "q4"
+	_, rc = f.random(q)
+	wantCode(t, "while its user is on the way", rc, photon.ReturnNoRandomMatchFound)
+	want(t, "friends see the user there", f.friends(0, "q3"), `[true] ["q"]`)
+	f.UserConnected(f.now, "", "q3")
+	f.Returned(f.now, "q3")
+	f.Returned(f.now, "unknown")
+	want(t, "friends of the user who is back", f.friends(0, "q3"), `[true] [""]`)
+	_, rc = f.random(q)
+	wantCode(t, "after its user is back", rc, photon.ReturnOk)
+
 	// A user who asks again elsewhere gives the slot back.
 	f.put(with(visible("b"), func(r *Record) { r.Lobby.Name = "other" }))
 	_, rc = f.random(RandomRequest{User: "x0", Lobby: ID{Name: "other"}})

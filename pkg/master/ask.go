@@ -44,6 +44,7 @@ type ask struct {
 
 	waits bool // it is counted in app.asks
 	until time.Time
+	asked bool // it was decided again after a refusal: see doubts
 	// known is the game server that may have the name already.
 	known string
 }
@@ -153,7 +154,9 @@ func (k *ask) decide(now time.Time) {
 		match, err = l.Join(now, q)
 	default:
 		q := k.random
-		if q.Create && k.peer != nil && !k.server.masters.alone() {
+		if q.Create && !k.waits && l.Unconfirmed(k.q.lobby) {
+			q.Create = false // at first: see doubts
+		} else if q.Create && k.peer != nil && !k.server.masters.alone() {
 			q.Create = false
 			match, err = l.JoinRandom(now, q)
 			var le *lobby.Error
@@ -169,6 +172,9 @@ func (k *ask) decide(now time.Time) {
 		match, err = l.JoinRandom(now, q)
 	}
 	switch {
+	case err != nil && k.doubts(now, err):
+		k.asked = true
+		k.retry(now)
 	case err != nil:
 		k.finish(now, failed(err))
 	case match.Reservation != 0 && !k.app.takeRoom(k.app.usage.appID):
@@ -181,6 +187,23 @@ func (k *ask) decide(now time.Time) {
 	default:
 		k.finish(now, s2s.Decision{Room: match.Room, Server: match.Server})
 	}
+}
+
+// doubts says whether a refusal may be out of date: a player can hear from another
+// that a room was created, left or opened before the game server's word of it has
+// come. Then the room is looked for once more, a moment later.
+func (k *ask) doubts(now time.Time, err error) bool {
+	var le *lobby.Error
+	if k.asked || k.waits && !now.Before(k.until) || !errors.As(err, &le) {
+		return false
+	}
+	switch le.Code {
+	case photon.ReturnNoRandomMatchFound:
+		return k.app.lobby.HasRooms(k.q.lobby)
+	case photon.ReturnGameFull, photon.ReturnGameClosed, photon.ReturnGameIDAlreadyExists:
+		return true
+	}
+	return false
 }
 
 // lobbyKey is what rendezvous hashing takes for a lobby (cluster.md 14.2).

@@ -301,6 +301,7 @@ func (a *application) enter(now time.Time, p *peer, op app.Op, token string, lob
 	}
 	a.slots[p.slot][p] = struct{}{}
 	p.came = now
+	a.lobby.Returned(now, p.token.UserID)
 	a.lobby.UserConnected(now, selfMaster, p.token.UserID)
 	if users := a.server.opt.Users; users != nil {
 		users.Connected(a.key, p.token.UserID)

@@ -55,6 +55,7 @@ func TestWaitForWordOfLeave(t *testing.T) {
 				b.room("r", "ann", 1, func(r *lobby.Record) { r.Properties = gpbinary.NewHashtable(gpbinary.Pair{Key: "k", Value: "v"}) })
 				p.wants("before the word")
 				tt.word(b)
+				time.Sleep(retryDelay) // a refusal is doubted once
 				p.wants("after it", tt.told, "228 0")
 				time.Sleep(2 * endTime)
 				p.wants("later")
@@ -65,10 +66,11 @@ func TestWaitForWordOfLeave(t *testing.T) {
 				p := ask(b)
 				time.Sleep(tt.late - time.Nanosecond)
 				p.wants("before the limit")
-				time.Sleep(time.Nanosecond)
+				time.Sleep(time.Nanosecond + retryDelay) // a refusal is doubted once
 				p.wants("at the limit", tt.alone, "228 0")
 				// The limit counts from the client's coming.
 				p.send(tt.op, roomName(tt.room))
+				time.Sleep(retryDelay)
 				p.wants("again", tt.alone)
 			})
 		})

@@ -11,9 +11,11 @@ import (
 
 // How rooms are collected (cluster.md 12.3).
 const (
-	// batchDelay is the least time between two batches. The first change after a
-	// pause goes out at once: a player who hears of a room finds it at the master.
-	batchDelay   = 10 * time.Millisecond
+	// batchDelay is the least time between two batches in the long run; batchBurst of
+	// them may go out at once. So where not much happens every change does: a player
+	// who hears of one from another finds it at the master.
+	batchDelay   = 5 * time.Millisecond
+	batchBurst   = 100
 	batchRecords = 200
 	// batchBytes keeps a batch well below the values that one message may hold
 	// (gpbinary.MaxNodes), of which each takes a byte at least.
@@ -170,6 +172,8 @@ func (p *Publisher) Close() {
 func (p *Publisher) publish(s *subscription) {
 	delay := time.NewTimer(0)
 	defer delay.Stop()
+	// earned is the time for which no batch was sent, up to batchBurst of them.
+	earned, last := batchBurst*batchDelay, time.Now()
 	for {
 		select {
 		case <-s.link.Done():
@@ -180,6 +184,11 @@ func (p *Publisher) publish(s *subscription) {
 			// Without what could not be sent the master would be wrong for good.
 			s.link.fail(err)
 			return
+		}
+		now := time.Now()
+		earned, last = min(earned+now.Sub(last), batchBurst*batchDelay)-batchDelay, now
+		if earned >= batchDelay {
+			continue
 		}
 		delay.Reset(batchDelay)
 		select {

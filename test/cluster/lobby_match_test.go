@@ -389,6 +389,14 @@ func TestFindFriends(t *testing.T) {
 				got := ""
 				eventually(t, func() bool { got = find(options); return got == want || t.Failed() }, fmt.Sprintf("options %d: %s", options, want))
 			}
+			// Nobody among them, as JavaScript and object[] can say.
+			r := m.ok(photon.OpFindFriends, photon.Param(photon.ParamFindFriendsUsers, gpbinary.ObjectArray{ids[1], nil, ids[0]}))
+			v, _ := r.Value(photon.ParamFindFriendsOnline)
+			rooms, _ := r.Strings(photon.ParamFindFriendsRoomIDs)
+			if got := fmt.Sprint(v, rooms); got != fmt.Sprint("[true false true] ", []string{open, "", ""}) {
+				t.Errorf("with null: %s", got)
+			}
+			refused(t, "numbers", m.ask(photon.OpFindFriends, photon.Param(photon.ParamFindFriendsUsers, []int32{1})), photon.ReturnInvalidOperation)
 			// LB-137: inactive is offline, once it is not on a master any more.
 			h.must(h.RaiseEvent(1, nil, nil, client.SendReliable))
 			h.Disconnect()
