@@ -155,6 +155,7 @@ type Limits struct {
 	MaxQueuedBytes       int           `yaml:"max_queued_bytes" doc:"bytes that may wait for one client"`
 	MaxMessagesPerSecond int           `yaml:"max_messages_per_second" doc:"messages from one client; negative: no limit"`
 	MaxBytesPerSecond    int           `yaml:"max_bytes_per_second" doc:"bytes from one client; 0: no limit"`
+	UDPTransmitRate      int           `yaml:"udp_transmit_rate" doc:"bytes per second to one UDP client: above it reliable messages wait and unreliable ones are dropped; negative: no limit"`
 	MaxPeers             int           `yaml:"max_peers" doc:"clients on one listener"`
 	MaxPeersPerAddress   int           `yaml:"max_peers_per_address" doc:"clients from one address on one listener; negative: no limit"`
 	InitTimeout          time.Duration `yaml:"init_timeout" doc:"time until a connection has said what it wants"`
@@ -269,7 +270,7 @@ func Default() *Config {
 		WebRPC:  WebRPC{Timeout: 10 * time.Second, RateLimit: 10, MaxConcurrent: 100},
 		Plugins: defaultPlugins(),
 		Limits: Limits{MaxMessageSize: 512000, MaxQueuedBytes: 2_000_000, MaxMessagesPerSecond: 5000, MaxPeers: 100000,
-			MaxPeersPerAddress: 5000, InitTimeout: 10 * time.Second, AuthTimeout: 30 * time.Second, IdleTimeout: 15 * time.Second},
+			UDPTransmitRate: 256 << 10, MaxPeersPerAddress: 5000, InitTimeout: 10 * time.Second, AuthTimeout: 30 * time.Second, IdleTimeout: 15 * time.Second},
 		Policy: Policy{Ports: "4530-4533,9090-9093"},
 		NameServer: NameServer{
 			Listen: Endpoints{UDP: ":5058", TCP: ":4533", WS: ":9093"},

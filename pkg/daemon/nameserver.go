@@ -50,7 +50,7 @@ func appServer(role string, cfg *config.Config, listen config.Endpoints, clock t
 		return nil, err
 	}
 	opt := app.Options{
-		Name: role, Logger: log, Clock: clock, Limits: serverLimits(cfg.Limits), AppLimits: appLimits(cfg),
+		Name: role, Logger: log, Clock: clock, UDPTransmitRate: cfg.Limits.UDPTransmitRate, Limits: serverLimits(cfg.Limits), AppLimits: appLimits(cfg),
 	}
 	for _, kind := range []transport.Kind{transport.UDP, transport.TCP, transport.WebSocket, transport.SecureWebSocket, transport.HTTP} {
 		if address := endpoints(listen)[kind]; address != "" {
