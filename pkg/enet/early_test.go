@@ -65,3 +65,20 @@ func TestManyLargeMessages(t *testing.T) {
 		})
 	}
 }
+
+// TestBufferedFor holds that a server with a small largest size still keeps what an
+// official client has in flight on eight channels when something is lost.
+func TestBufferedFor(t *testing.T) {
+	now := 10 * time.Second
+	cfg := ServerConfig()
+	cfg.MaxMessageSize = 1000
+	cfg.MaxBufferedBytes = BufferedFor(cfg.MaxMessageSize)
+	c := serverWith(t, cfg, Connect{Channels: 8}, now)
+	for i := range uint32(8 * 49) {
+		cmd := commandHeader{kind: typeReliable, channel: byte(i % 8), flags: 1, sequence: 2 + i/8}
+		input(t, c, now, nil, testCommand{commandHeader: cmd, body: make([]byte, 1000)})
+	}
+	if len(c.acks) != 8*49 {
+		t.Errorf("%d of %d were kept", len(c.acks), 8*49)
+	}
+}
