@@ -32,7 +32,7 @@ describe("finding a room", { concurrency: true }, () => {
     for (let i = 0; i < 60 && met.size < 3; i++) {
       const answer = await guest.answer(JoinRandomGame, () => guest.client.joinRandomRoom({ matchingType: MatchmakingMode.RandomMatching }));
       assert.equal(answer.code, 0);
-      await guest.until("the room is joined", () => guest.client.isJoinedToRoom() && !guest.client.isConnectedToMaster());
+      await guest.arrive();
       met.add(guest.room.name);
       await guest.leave();
     }
@@ -68,7 +68,7 @@ describe("finding a room", { concurrency: true }, () => {
       const answer = await guest.answer(JoinRandomGame, () =>
         guest.client.joinRandomRoom({ expectedCustomRoomProperties: filter, expectedMaxPlayers }));
       if (answer.code !== 0) return answer.code;
-      await guest.until("the room is joined", () => guest.client.isJoinedToRoom() && !guest.client.isConnectedToMaster());
+      await guest.arrive();
       const { name } = guest.room;
       await guest.leave();
       return name;
@@ -118,7 +118,7 @@ describe("finding a room", { concurrency: true }, () => {
     const find = async (sqlLobbyFilter) => {
       const answer = await guest.answer(JoinRandomGame, () => guest.client.joinRandomRoom({ ...sql, sqlLobbyFilter }));
       if (answer.code !== 0) return answer.code;
-      await guest.until("the room is joined", () => guest.client.isJoinedToRoom() && !guest.client.isConnectedToMaster());
+      await guest.arrive();
       const { name } = guest.room;
       await guest.leave();
       return name;

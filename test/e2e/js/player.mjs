@@ -252,10 +252,18 @@ export class Player {
       if (this.errors.length > this.expectedErrors) assert.fail(`${this.userId}: ${JSON.stringify(this.errors)}`);
       return this.client.state() === State.Joined && this.joined.length > joins && this.arrived.length > arrivals;
     });
-    // The SDK closes its master connection meanwhile. Who leaves the room before
-    // that is done gets the closing connection back as if it were a new one.
-    await eventually("the master connection is closed", () => !this.client.isConnectedToMaster());
+    await this.arrive();
     return this;
+  }
+
+  /**
+   * arrive waits until the SDK has closed its connection to the master, which no
+   * callback reports. Who leaves the room before that gets the closing connection back
+   * as if it were a new one.
+   */
+  async arrive() {
+    await this.until("the room is joined", () => this.client.isJoinedToRoom());
+    await eventually("the master connection is closed", () => !this.client.isConnectedToMaster());
   }
 
   async leave() {
