@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -181,13 +183,17 @@ func (l *loop) run() {
 			l.swept = now
 			l.sweep(now)
 		}
-		if wait > 0 {
-			ready := poll
-			if l.gathers && l.joining == 0 && sched != nil {
-				ready, wait = nil, min(wait, gatherTime)
-			}
+		switch {
+		case wait <= 0:
+		case l.gathers && l.joining == 0 && sched != nil:
+			// So short a sleep is not worth that the scheduler gives the processor to
+			// another thread, and takes it back.
+			ts := unix.NsecToTimespec(int64(min(wait, gatherTime)))
+			_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+			runtime.Gosched()
+		default:
 			ts := unix.NsecToTimespec(int64(wait))
-			_, _ = unix.Ppoll(ready, &ts, nil)
+			_, _ = unix.Ppoll(poll, &ts, nil)
 		}
 		n, _ := unix.EpollWait(l.epoll, events, 0)
 		l.zero = time.Now().UnixNano() - int64(l.now())

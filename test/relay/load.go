@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"runtime"
 	"time"
 	"unsafe"
 
@@ -120,7 +121,8 @@ func runLoad(o loadOptions) (res loadResult, err error) {
 		}
 		if wait > 0 {
 			ts := unix.NsecToTimespec(int64(wait))
-			_, _ = unix.Ppoll(nil, &ts, nil)
+			_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+			runtime.Gosched()
 		}
 		n, _ := unix.EpollWait(epoll, events, 0)
 		zero := time.Now().UnixNano() - int64(time.Since(start))
