@@ -41,13 +41,14 @@ type loop struct {
 	lost     error
 
 	// The loop's own.
-	players []*loopPlayer
-	joining int           // players on their way into a room
-	zero    int64         // the run's start by the system's clock, as of this turn
-	cameAt  time.Duration // when what is being read came
-	swept   time.Duration
-	sweptAt int // the player that the next sweep begins with
-	event   []byte
+	players  []*loopPlayer
+	joining  int           // players on their way into a room
+	zero     int64         // the run's start by the system's clock, as of this turn
+	cameAt   time.Duration // when what is being read came
+	gathered time.Duration // when datagrams were read
+	swept    time.Duration
+	sweptAt  int // the player that the next sweep begins with
+	event    []byte
 }
 
 // wire is a player's connection. All methods but those of dial are called from
@@ -140,7 +141,7 @@ func (l *loop) enter(ctx context.Context, p *player, t ticket) error {
 func (l *loop) run() {
 	defer close(l.ended)
 	defer unix.Close(l.epoll)
-	events := make([]unix.EpollEvent, 256)
+	events := make([]unix.EpollEvent, 1024)
 	poll := []unix.PollFd{{Fd: int32(l.epoll), Events: unix.POLLIN}}
 	var sched *schedule
 	for {
@@ -183,17 +184,25 @@ func (l *loop) run() {
 			l.swept = now
 			l.sweep(now)
 		}
+		gathers := l.gathers && l.joining == 0 && sched != nil
 		switch {
 		case wait <= 0:
-		case l.gathers && l.joining == 0 && sched != nil:
+		case gathers:
 			// So short a sleep is not worth that the scheduler gives the processor to
 			// another thread, and takes it back.
 			ts := unix.NsecToTimespec(int64(min(wait, gatherTime)))
 			_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
-			runtime.Gosched()
 		default:
 			ts := unix.NsecToTimespec(int64(wait))
 			_, _ = unix.Ppoll(poll, &ts, nil)
+		}
+		if gathers {
+			now = l.now()
+			if now-l.gathered < gatherTime {
+				continue
+			}
+			l.gathered = now
+			runtime.Gosched() // nothing else in this loop does
 		}
 		n, _ := unix.EpollWait(l.epoll, events, 0)
 		l.zero = time.Now().UnixNano() - int64(l.now())

@@ -17,6 +17,9 @@ import (
 	"github.com/boson-project/boson/pkg/bench"
 )
 
+// gatherTime is that of "boson bench".
+const gatherTime = time.Millisecond
+
 // header is sender and number (4 each) and the due time (8).
 const header = 16
 
@@ -97,7 +100,8 @@ func runLoad(o loadOptions) (res loadResult, err error) {
 	latency := hdrhistogram.New(1000, int64(time.Minute), 2)
 	var sent, arrived, measured int64
 	event := make([]byte, max(o.size, header))
-	events := make([]unix.EpollEvent, 256)
+	events := make([]unix.EpollEvent, 1024)
+	gathered := time.Duration(0) // when datagrams were read
 	period := float64(time.Second) / o.rate / float64(count)
 	start, cpu := time.Now(), ownCPU()
 	end := o.warmup + o.duration
@@ -122,8 +126,13 @@ func runLoad(o loadOptions) (res loadResult, err error) {
 		if wait > 0 {
 			ts := unix.NsecToTimespec(int64(wait))
 			_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
-			runtime.Gosched()
 		}
+		now = time.Since(start)
+		if now-gathered < gatherTime {
+			continue
+		}
+		gathered = now
+		runtime.Gosched()
 		n, _ := unix.EpollWait(epoll, events, 0)
 		zero := time.Now().UnixNano() - int64(time.Since(start))
 		for i := range max(n, 0) {
