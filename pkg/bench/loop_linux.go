@@ -76,6 +76,14 @@ const (
 	gatherTime = time.Millisecond
 )
 
+// gatherFor is longer for a loop that is behind with sending: then it can offer more.
+func gatherFor(behind bool) time.Duration {
+	if behind {
+		return 5 * gatherTime
+	}
+	return gatherTime
+}
+
 // loopPlayer is one connection of the loop.
 type loopPlayer struct {
 	loop   *loop
@@ -198,7 +206,7 @@ func (l *loop) run() {
 		}
 		if gathers {
 			now = l.now()
-			if now-l.gathered < gatherTime {
+			if now-l.gathered < gatherFor(wait <= 0) {
 				continue
 			}
 			l.gathered = now
