@@ -74,6 +74,8 @@ const (
 	// gatherTime is how long datagrams may wait to be read together, where the
 	// kernel notes when they came.
 	gatherTime = time.Millisecond
+	// shortSleep is one for which the loop keeps its processor.
+	shortSleep = 250 * time.Microsecond
 )
 
 // gatherFor is longer for a loop that is behind with sending: then it can offer more.
@@ -195,22 +197,25 @@ func (l *loop) run() {
 		gathers := l.gathers && l.joining == 0 && sched != nil
 		switch {
 		case wait <= 0:
-		case gathers:
+		case gathers && wait <= shortSleep:
 			// So short a sleep is not worth that the scheduler gives the processor to
 			// another thread, and takes it back.
-			ts := unix.NsecToTimespec(int64(min(wait, gatherTime)))
+			ts := unix.NsecToTimespec(int64(wait))
 			_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+		case gathers:
+			ts := unix.NsecToTimespec(int64(min(wait, gatherTime)))
+			_, _ = unix.Ppoll(nil, &ts, nil)
 		default:
 			ts := unix.NsecToTimespec(int64(wait))
 			_, _ = unix.Ppoll(poll, &ts, nil)
 		}
 		if gathers {
+			runtime.Gosched() // nothing else in this loop does
 			now = l.now()
 			if now-l.gathered < gatherFor(wait <= 0) {
 				continue
 			}
 			l.gathered = now
-			runtime.Gosched() // nothing else in this loop does
 		}
 		n, _ := unix.EpollWait(l.epoll, events, 0)
 		l.zero = time.Now().UnixNano() - int64(l.now())
