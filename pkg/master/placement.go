@@ -149,10 +149,9 @@ func (s *Server) reserved(now time.Time, pl *placement, server GameServer, r Res
 		pl.app.lobby.Release(now, pl.match.Room, pl.match.Reservation)
 		pl.end(now, func(*ask) {})
 	case !pl.app.lobby.Place(now, pl.match.Room, pl.match.Reservation, server.ID):
+		// The room has come to be meanwhile, or has ended.
 		release()
-		pl.end(now, func(k *ask) {
-			k.answer(s2s.Decision{Code: photon.ReturnServerFull, Text: "the room's reservation is over"})
-		})
+		pl.again(now)
 	default:
 		// ReserveExists: the room is there already, its record is on the way. A
 		// client that wanted to create it learns so from the game server.
@@ -176,12 +175,19 @@ func (pl *placement) disagreed(now time.Time, consent Consent) {
 		pl.end(now, func(k *ask) { k.answer(k.taken(pl.match.Room, consent.Server)) })
 		return
 	}
-	delete(pl.app.placing, pl.match.Room)
 	for _, k := range pl.waiting {
 		k.known = ""
 		if k.q.name == pl.match.Room {
 			k.known = consent.Server
 		}
+	}
+	pl.again(now)
+}
+
+// again has all who wait decide anew in a moment.
+func (pl *placement) again(now time.Time) {
+	delete(pl.app.placing, pl.match.Room)
+	for _, k := range pl.waiting {
 		k.retry(now)
 	}
 }
@@ -217,9 +223,12 @@ type grant struct {
 func (s *Server) grant(g grant) {
 	s.post(g.app, func(a *application, now time.Time) {
 		if server, record, ok := a.lobby.Lookup(g.room); ok {
-			if server == g.server && record.Reserved {
+			switch {
+			case server == g.server && record.Reserved:
 				g.answer(ReserveOk)
-			} else {
+			case server == "" && record.Reserved:
+				s.grantLater(now, g) // it is being placed, maybe there
+			default:
 				g.answer(ReserveExists)
 			}
 			return
