@@ -48,11 +48,7 @@ func inBubble(t *testing.T, opt Options, fn func(b *bench)) {
 		opt.AuthTimeout, opt.StatsInterval, opt.LobbyStatsInterval, opt.Logger = time.Minute, 5*time.Second, time.Minute, zerolog.Nop()
 		b := &bench{t: t, server: New(opt), auth: opt.Auth}
 		b.app = app.NewServer(app.Options{Logger: zerolog.Nop()}, b.server)
-		b.server.ServerUp(GameServer{
-			ID: "gs", Addresses: announce.Build(announce.Announcement{Host: "192.0.2.1"}, map[transport.Kind]netip.AddrPort{transport.TCP: netip.MustParseAddrPort("0.0.0.0:1")}),
-			Reserve: func(context.Context, Reservation) (ReserveResult, error) { return ReserveOk, nil },
-			Release: func(Reservation) {},
-		}, cluster.Normal)
+		b.serve(func(context.Context, Reservation) (ReserveResult, error) { return ReserveOk, nil })
 		fn(b)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -62,6 +58,15 @@ func inBubble(t *testing.T, opt Options, fn func(b *bench)) {
 		b.server.Close()
 		time.Sleep(time.Minute) // timers of grace periods run out
 	})
+}
+
+// serve makes the game server answer reservations in this way from now on.
+func (b *bench) serve(reserve func(context.Context, Reservation) (ReserveResult, error)) {
+	b.server.ServerUp(GameServer{
+		ID: "gs", Addresses: announce.Build(announce.Announcement{Host: "192.0.2.1"}, map[transport.Kind]netip.AddrPort{transport.TCP: netip.MustParseAddrPort("0.0.0.0:1")}),
+		Reserve: reserve,
+		Release: func(Reservation) {},
+	}, cluster.Normal)
 }
 
 // player is a client's connection without a socket.

@@ -200,25 +200,14 @@ func TestPostgresRestarts(t *testing.T) {
 	_, err := s.Load(ctx, "0")
 	check(t, "load without server", err, errAny)
 	startPostgres(server)
-	all := func(version int64) {
-		var done sync.WaitGroup
-		for i := range maxWorkers {
-			done.Go(func() {
-				key := fmt.Sprint(i)
-				check(t, "save", s.Save(ctx, key, Saved{Version: version, State: []byte("x")}), nil)
-				expect(t, s, key, version, "x")
-			})
-		}
-		done.Wait()
-	}
-	all(1)
+	saveSome(t, s, 1)
 	server.stop()
 	check(t, "save without server", s.Save(ctx, "0", Saved{Version: 9, State: []byte("x")}), errAny)
 	startPostgres(server)
-	all(2)
+	saveSome(t, s, 2)
 	server.stop()
 	startPostgres(server)
-	all(3)
+	saveSome(t, s, 3)
 
 	tx, err := look(t, postgresSetting(server)).(*Postgres).pool.Begin(ctx)
 	check(t, "begin", err, nil)
@@ -230,7 +219,7 @@ func TestPostgresRestarts(t *testing.T) {
 	check(t, "load from a busy table", err, context.DeadlineExceeded)
 	check(t, "save", s.Save(short, "0", Saved{Version: 4, State: []byte("x")}), context.DeadlineExceeded)
 	check(t, "rollback", tx.Rollback(ctx), nil)
-	all(5)
+	saveSome(t, s, 5)
 }
 
 // Rooms go through a restart of the database, and from one server to another.

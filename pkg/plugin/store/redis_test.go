@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -101,25 +100,14 @@ func TestRealRedisRestarts(t *testing.T) {
 	server := newRealRedis(t)
 	startRedis(server)
 	s := look(t, "redis://"+server.addr())
-	all := func(version int64) {
-		var done sync.WaitGroup
-		for i := range maxWorkers {
-			done.Go(func() {
-				key := fmt.Sprint(i)
-				check(t, "save", s.Save(ctx, key, Saved{Version: version, State: []byte("x")}), nil)
-				expect(t, s, key, version, "x")
-			})
-		}
-		done.Wait()
-	}
-	all(1)
+	saveSome(t, s, 1)
 	server.stop()
 	check(t, "save without server", s.Save(ctx, "0", Saved{Version: 9, State: []byte("x")}), errAny)
 	startRedis(server)
 	for i := range maxWorkers {
 		expect(t, s, fmt.Sprint(i), 1, "x")
 	}
-	all(2)
+	saveSome(t, s, 2)
 
 	// More requests than connections fail: the client then asks nobody for a while.
 	server.stop()
@@ -132,7 +120,7 @@ func TestRealRedisRestarts(t *testing.T) {
 		_, err := s.Load(ctx, "0")
 		return err == nil
 	})
-	all(3)
+	saveSome(t, s, 3)
 }
 
 // Requests end with their context, not sooner and not later, when the server is slow.

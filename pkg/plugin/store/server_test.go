@@ -3,6 +3,7 @@
 package store
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -114,3 +115,17 @@ func (s *dbServer) stop() {
 func (s *dbServer) pause() { _ = s.process.Process.Signal(syscall.SIGSTOP) }
 
 func (s *dbServer) resume() { _ = s.process.Process.Signal(syscall.SIGCONT) }
+
+// saveSome saves and loads as many rooms at once as there are workers.
+func saveSome(t *testing.T, s Store, version int64) {
+	t.Helper()
+	var done sync.WaitGroup
+	for i := range maxWorkers {
+		done.Go(func() {
+			key := fmt.Sprint(i)
+			check(t, "save", s.Save(ctx, key, Saved{Version: version, State: []byte("x")}), nil)
+			expect(t, s, key, version, "x")
+		})
+	}
+	done.Wait()
+}
